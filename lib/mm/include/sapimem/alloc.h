@@ -1,0 +1,248 @@
+/**
+ * Allocation, stores, resizing: the inline fast paths every policy shares.
+ *
+ * The manager's first fields are a bump window and size-class list heads. An allocation bumps, or
+ * pops, or asks the policy; a store writes, or, when the barrier word says so, asks the manager.
+ * Unless stated otherwise: Threads: owner.
+ */
+#ifndef SAPIMEM_ALLOC_H
+#define SAPIMEM_ALLOC_H
+
+#include "sapimem/manager.h"
+#include "sapimem/object.h"
+
+#include <assert.h>
+#include <string.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define SM_LIKELY(condition) __builtin_expect(!!(condition), 1)
+#define SM_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
+
+/** Payloads up to this size take the inline path; Zend's largest small size. */
+#define SM_INLINE_PAYLOAD_MAX 3072u
+#define SM_SIZE_CLASSES_MAX 40u
+
+/** A free block of a size-class list. */
+struct sm_free_cell {
+    struct sm_free_cell *next;
+};
+
+/** Bits of the barrier word. Zero: a store is a plain store. */
+enum sm_barrier {
+    SM_BARRIER_POLICY = 1u << 0,  /**< the policy's store_slow wants every store */
+    SM_BARRIER_PUBLISH = 1u << 1, /**< observers exist: slots are written whole, with release */
+    SM_BARRIER_CHECK = 1u << 2,   /**< checked build: verify thread and owner */
+};
+
+/** The manager's first fields. Policies write the window and the heads; nobody else does. */
+struct sm_hot {
+    char *cursor;                 /**< bump window; cursor == limit when the policy has none */
+    char *limit;
+    const uint8_t *size_class_of; /**< class of (payload_bytes + 7) / 8; NULL when the policy keeps no lists */
+    uint64_t alloc_bytes;         /**< the allocation clock */
+    uint64_t alloc_count;
+    uint64_t event_clock_bytes;   /**< the clock at which the next safepoint has work */
+    uint32_t attention;           /**< set by other threads and signals: the next safepoint has work */
+    uint32_t barrier;             /**< enum sm_barrier */
+    uint32_t counting;            /**< the policy counts references of locals and temporaries */
+    uint32_t birth_count;         /**< initial count word of a new object */
+    struct sm_free_cell *heads[SM_SIZE_CLASSES_MAX];
+};
+
+static inline struct sm_hot *sm_hot(struct sm_manager *mm)
+{
+    return (struct sm_hot *)mm;
+}
+
+/** Slow part of sm_alloc and sm_alloc_leaf. */
+struct sm_object *sm_alloc_slow(struct sm_manager *mm, sm_type_id type, size_t payload_bytes);
+struct sm_object *sm_alloc_leaf_slow(struct sm_manager *mm, sm_type_id type, size_t payload_bytes);
+
+/** Take a block from the window or a list; NULL when neither has one. */
+static inline void *sm_take_block(struct sm_hot *hot, size_t payload_bytes)
+{
+    size_t block_bytes = sm_block_bytes(payload_bytes);
+    char *cursor = hot->cursor;
+    if (SM_LIKELY(block_bytes <= (size_t)(hot->limit - cursor))) {
+        hot->cursor = cursor + block_bytes;
+        return cursor;
+    }
+    if (hot->size_class_of == NULL)
+        return NULL;
+    struct sm_free_cell **head = &hot->heads[hot->size_class_of[(payload_bytes + 7) / 8]];
+    struct sm_free_cell *cell = *head;
+    if (cell != NULL)
+        *head = cell->next;
+    return cell;
+}
+
+static inline struct sm_object *sm_object_init(struct sm_hot *hot, void *block, sm_type_id type, size_t payload_bytes)
+{
+    struct sm_object *object = (struct sm_object *)block;
+    object->count = hot->birth_count;
+    object->type = type;
+    object->flags = 0;
+    object->payload_bytes = payload_bytes;
+    hot->alloc_bytes += payload_bytes;
+    hot->alloc_count++;
+    return object;
+}
+
+/** Zero a payload in 16-byte steps; the rounding at its end is zeroed too. */
+static inline void sm_zero_payload(struct sm_object *object, size_t payload_bytes)
+{
+    struct sm_value *slot = (struct sm_value *)sm_payload(object);
+    struct sm_value *end = slot + (payload_bytes + 15) / 16;
+    struct sm_value zero = {0, 0};
+    if (payload_bytes > 256) {
+        memset(slot, 0, (size_t)((char *)end - (char *)slot));
+        return;
+    }
+    while (slot < end)
+        *slot++ = zero;
+}
+
+/**
+ * Allocate one object of `type`, zeroed.
+ *
+ * It is reachable only through the returned pointer until it is stored or rooted; it survives any
+ * emergency collection before the next safepoint.
+ * `payload_bytes` range: 0 .. SM_PAYLOAD_MAX.
+ *
+ * Returns:     the object, or NULL when the limit holds after one reclamation cycle; the heap is unchanged then.
+ * Owner:       the policy; valid until request end (arena) or unreachable (epoch, R2).
+ * May collect: only in an emergency.
+ * Cost:        O(payload); out of line when the window and lists are empty.
+ */
+static inline struct sm_object *sm_alloc(struct sm_manager *mm, sm_type_id type, size_t payload_bytes)
+{
+    struct sm_hot *hot = sm_hot(mm);
+    if (SM_LIKELY(payload_bytes <= SM_INLINE_PAYLOAD_MAX)) {
+        void *block = sm_take_block(hot, payload_bytes);
+        if (SM_LIKELY(block != NULL)) {
+            struct sm_object *object = sm_object_init(hot, block, type, payload_bytes);
+            sm_zero_payload(object, payload_bytes);
+            return object;
+        }
+    }
+    return sm_alloc_slow(mm, type, payload_bytes);
+}
+
+/** As sm_alloc for a leaf type (no trace function); the payload is not initialised. */
+static inline struct sm_object *sm_alloc_leaf(struct sm_manager *mm, sm_type_id type, size_t payload_bytes)
+{
+    struct sm_hot *hot = sm_hot(mm);
+    if (SM_LIKELY(payload_bytes <= SM_INLINE_PAYLOAD_MAX)) {
+        void *block = sm_take_block(hot, payload_bytes);
+        if (SM_LIKELY(block != NULL))
+            return sm_object_init(hot, block, type, payload_bytes);
+    }
+    return sm_alloc_leaf_slow(mm, type, payload_bytes);
+}
+
+/**
+ * Change the payload size of `object`, keeping its bytes up to the smaller size; growth of a traced type is zeroed.
+ *
+ * In place where the policy can (no other thread may be reading then); otherwise a new object is made,
+ * the old one is retired, and the caller replaces its references. Growth counts on the allocation clock.
+ * Returns:     the object, the same or a new one; NULL on failure, with the old one unchanged.
+ * May collect: only in an emergency.
+ */
+struct sm_object *sm_resize(struct sm_manager *mm, struct sm_object *object, size_t payload_bytes);
+
+/** Free now. Errors: SM_ERR_UNSUPPORTED unless the policy has SM_CAP_FREE. */
+sm_status sm_free(struct sm_manager *mm, struct sm_object *object);
+
+/**
+ * Give up `object`: nothing reachable refers to it any more and the caller will not touch it again.
+ *
+ * It is reused after every guard active now has ended (R2); a policy without SM_CAP_RETIRE ignores the call.
+ */
+void sm_retire(struct sm_manager *mm, struct sm_object *object);
+
+/** Slow part of the stores: policy barrier, publication, checks. */
+void sm_store_slow(struct sm_manager *mm, struct sm_object *owner, struct sm_value *slot, struct sm_value value);
+void sm_store_pointer_slow(struct sm_manager *mm, struct sm_object *owner, void *slot, struct sm_object *target);
+
+/**
+ * Store `value` into `slot`, inside the payload of `owner`. Every store of a reachable object goes through here.
+ *
+ * Orders:      release where observers exist; pairs with sm_load_shared.
+ * Cost:        one test and a 16-byte store.
+ */
+static inline void sm_store(struct sm_manager *mm, struct sm_object *owner, struct sm_value *slot, struct sm_value value)
+{
+    if (SM_LIKELY(sm_hot(mm)->barrier == 0))
+        *slot = value;
+    else
+        sm_store_slow(mm, owner, slot, value);
+}
+
+/** As sm_store for a slot that holds a plain object pointer (the address of any `struct X *` whose first member is the header). */
+static inline void sm_store_pointer(struct sm_manager *mm, struct sm_object *owner, void *slot, void *target)
+{
+    if (SM_LIKELY(sm_hot(mm)->barrier == 0))
+        memcpy(slot, &target, sizeof(target));
+    else
+        sm_store_pointer_slow(mm, owner, slot, (struct sm_object *)target);
+}
+
+/** Slow parts of the counting hooks; only policies with SM_CAP_COUNTS are asked. */
+void sm_value_copy_slow(struct sm_manager *mm, struct sm_value value);
+void sm_value_drop_slow(struct sm_manager *mm, struct sm_value value);
+
+/** A local or temporary now also holds `value`. Free under policies that do not count. */
+static inline void sm_value_copy(struct sm_manager *mm, struct sm_value value)
+{
+    if (SM_UNLIKELY(sm_hot(mm)->counting != 0) && sm_value_is_heap(value))
+        sm_value_copy_slow(mm, value);
+}
+
+/** A local or temporary no longer holds `value`; under counting policies this may free it. */
+static inline void sm_value_drop(struct sm_manager *mm, struct sm_value value)
+{
+    if (SM_UNLIKELY(sm_hot(mm)->counting != 0) && sm_value_is_heap(value))
+        sm_value_drop_slow(mm, value);
+}
+
+/** Store a value that a temporary owns: the slot takes over its count. */
+static inline void sm_store_take(struct sm_manager *mm, struct sm_object *owner, struct sm_value *slot, struct sm_value value)
+{
+    sm_store(mm, owner, slot, value);
+    sm_value_drop(mm, value);
+}
+
+/**
+ * A point where the owner holds no unrooted object: cycles start, destructors run, waits happen here.
+ *
+ * May collect: yes.
+ * Cost:        two loads and a comparison when nothing is due.
+ */
+static inline void sm_safepoint(struct sm_manager *mm)
+{
+    struct sm_hot *hot = sm_hot(mm);
+    if (SM_UNLIKELY(hot->alloc_bytes >= hot->event_clock_bytes) ||
+        SM_UNLIKELY(__atomic_load_n(&hot->attention, __ATOMIC_RELAXED) != 0))
+        sm_safepoint_slow(mm);
+}
+
+/**
+ * Make a weak cell that refers to `target` without keeping it alive; the cell itself is an ordinary object.
+ *
+ * Returns:     the cell, or NULL (out of memory).
+ */
+struct sm_object *sm_weak_make(struct sm_manager *mm, struct sm_object *target);
+
+/** The target of a weak cell, or NULL once it was retired or freed; still answers inside the target's destructor (R5). */
+struct sm_object *sm_weak_get(struct sm_manager *mm, struct sm_object *cell);
+
+/** `object` has a destructor (its type's `finalize`) that must run exactly once. Errors: SM_ERR_OUT_OF_MEMORY, SM_ERR_INVALID_ARGUMENT (no finalize, or registered before). */
+sm_status sm_finalizer_register(struct sm_manager *mm, struct sm_object *object);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

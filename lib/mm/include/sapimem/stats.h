@@ -1,0 +1,127 @@
+/**
+ * Statistics, pauses, cycles and the hooks that report them.
+ *
+ * Counters are kept once, in the manager, identically for every policy. Bytes on the allocation
+ * clock (`alloc_bytes`) are what the program asked for: payloads, plus growth on resize; equal under
+ * all policies. Everything a policy adds to that is in `policy_bytes`.
+ */
+#ifndef SAPIMEM_STATS_H
+#define SAPIMEM_STATS_H
+
+#include "sapimem/object.h"
+#include "sapimem/status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** Why the owner stopped; the closed list of contract "pauses". */
+enum sm_pause_cause {
+    SM_PAUSE_CYCLE,       /**< a cycle, or a slice of one */
+    SM_PAUSE_HANDSHAKE,
+    SM_PAUSE_ASSIST,      /**< the backlog's middle bound (R6) */
+    SM_PAUSE_GRACE,       /**< a wait for a grace period */
+    SM_PAUSE_DESTRUCTORS, /**< a drain of queued destructors */
+    SM_PAUSE_CASCADE,     /**< a free that freed more than 100 objects */
+    SM_PAUSE_REFILL,      /**< a refill that swept or waited */
+    SM_PAUSE_REQUEST_END, /**< bulk reset at request end */
+    SM_PAUSE_CAUSE_COUNT,
+};
+
+/** What started a cycle. */
+enum sm_trigger {
+    SM_TRIGGER_THRESHOLD, /**< the pacing rule */
+    SM_TRIGGER_MANUAL,    /**< sm_collect */
+    SM_TRIGGER_PERIODIC,  /**< collect_every_bytes */
+    SM_TRIGGER_EMERGENCY, /**< an allocation failed (R7) */
+    SM_TRIGGER_QUIESCE,   /**< sm_quiesce */
+    SM_TRIGGER_COUNT,
+};
+
+/** Names as they appear in results ("cycle", "threshold", ...). Never NULL for a value in range. */
+const char *sm_pause_cause_name(enum sm_pause_cause cause);
+const char *sm_trigger_name(enum sm_trigger trigger);
+
+/** One stop of the owner. */
+struct sm_pause_record {
+    enum sm_pause_cause cause;
+    uint64_t start_ns;     /**< CLOCK_MONOTONIC */
+    uint64_t duration_ns;
+    uint64_t run_delay_ns; /**< of which the scheduler kept the thread waiting to run; 0 where unknown */
+};
+
+/** One cycle. Reclaimed bytes trail retired ones by a grace period, so they are a running total. */
+struct sm_cycle_record {
+    uint64_t index; /**< from 1 */
+    uint64_t clock_bytes;
+    enum sm_trigger trigger;
+    uint64_t traced_objects;
+    uint64_t live_objects, live_bytes;       /**< marked; bytes are payloads */
+    uint64_t retired_objects, retired_bytes; /**< by this cycle */
+    uint64_t reclaimed_bytes_total;          /**< by all cycles so far */
+    uint64_t backlog_bytes;                  /**< after it */
+    uint64_t pause_ns;
+    uint64_t cpu_ns; /**< of the owner thread, in this cycle */
+};
+
+/** A guard that holds reclamation back. Strings are copies. */
+struct sm_guard_report {
+    char thread[32];
+    char site[96];
+    uint64_t pinned_epoch;
+    uint64_t age_ns;
+    uint64_t backlog_bytes;
+};
+
+/** A snapshot of the manager's counters. Units are in the names; all are since creation. */
+struct sm_stats {
+    uint64_t alloc_bytes, alloc_count;
+    uint64_t resize_count;
+    uint64_t policy_bytes;   /**< headers, rounding, extra copies: held beyond the payloads, cumulative */
+    uint64_t copied_bytes;   /**< copies a policy or sharing scheme made */
+    uint64_t copy_count;
+    uint64_t live_bytes;     /**< payload bytes not yet retired or freed */
+    uint64_t live_objects;
+    uint64_t committed_bytes, peak_committed_bytes;
+    uint64_t peak_live_bytes;
+    uint64_t backlog_bytes, peak_backlog_bytes; /**< retired, not yet reusable; block bytes */
+    uint64_t peak_garbage_bytes; /**< largest "dead but not freed" a cycle found, backlog included; 0 without cycles */
+    uint64_t retired_bytes, retired_objects;    /**< payload bytes */
+    uint64_t reclaimed_bytes, reclaimed_objects;
+    uint64_t cycles, cycles_by_trigger[SM_TRIGGER_COUNT];
+    uint64_t traced_objects;
+    uint64_t destructors_run;
+    uint64_t pauses, pause_total_ns, pause_max_ns;
+    uint64_t requests;
+    uint64_t guard_stalls;  /**< reports made */
+    uint64_t epoch;
+    uint64_t threshold_bytes; /**< in force for the next cycle; 0 when the policy has no cycles */
+};
+
+/**
+ * Callbacks into whoever watches; each may be NULL, all run on the owner thread.
+ *
+ * They may read statistics and must not allocate from, store through or collect the manager.
+ */
+struct sm_hooks {
+    void *context;
+    void (*on_pause)(void *context, const struct sm_pause_record *pause);
+    void (*on_cycle)(void *context, const struct sm_cycle_record *cycle);
+    void (*on_guard_stall)(void *context, const struct sm_guard_report *report);
+    void (*on_tick)(void *context, struct sm_manager *mm); /**< at the first safepoint past each tick_bytes */
+    uint64_t tick_bytes;                                   /**< 0: never */
+};
+
+/** Copy the counters. Threads: owner. Cost: O(1). */
+void sm_stats_get(const struct sm_manager *mm, struct sm_stats *stats);
+
+/** Count one copy of `bytes` made for the sake of a sharing scheme or policy. Threads: owner. */
+void sm_count_copy(struct sm_manager *mm, size_t bytes);
+
+/** Print a short table of the counters to `stream` (a `FILE *`, passed as void to keep stdio out). */
+void sm_stats_print(const struct sm_manager *mm, void *stream);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

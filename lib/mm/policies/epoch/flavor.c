@@ -1,0 +1,78 @@
+/* The flavours' table, and each thread's use of them. */
+#include "epoch/flavor.h"
+
+#include "assertion.h"
+
+static const struct epoch_flavor *const flavors[EPOCH_FLAVOR_COUNT] = {
+    &epoch_flavor_memb,
+    &epoch_flavor_qsbr,
+    &epoch_flavor_mb,
+    &epoch_flavor_bp,
+};
+
+const char *const epoch_flavor_names[EPOCH_FLAVOR_COUNT + 1] = {"memb", "qsbr", "mb", "bp", NULL};
+
+/*
+ * The one exception to "no globals". liburcu's own state is per thread and per process, so what
+ * several managers on one thread share of it cannot hang off any one of them.
+ */
+static _Thread_local struct {
+    uint32_t registrations;
+    uint32_t locks;
+} thread_use[EPOCH_FLAVOR_COUNT];
+
+const struct epoch_flavor *epoch_flavor_get(size_t index)
+{
+    SM_ASSERT(index < EPOCH_FLAVOR_COUNT);
+    SM_ASSERT(flavors[index]->index == index);
+    return flavors[index];
+}
+
+void epoch_thread_register(const struct epoch_flavor *flavor)
+{
+    if (thread_use[flavor->index].registrations++ == 0)
+        flavor->register_thread();
+    SM_ASSERT(thread_use[flavor->index].locks > 0 || !flavor->read_ongoing());
+}
+
+void epoch_thread_unregister(const struct epoch_flavor *flavor)
+{
+    SM_ASSERT(thread_use[flavor->index].registrations > 0);
+    if (--thread_use[flavor->index].registrations > 0)
+        return;
+    SM_ASSERT(thread_use[flavor->index].locks == 0);
+    flavor->unregister_thread();
+}
+
+void epoch_thread_lock(const struct epoch_flavor *flavor)
+{
+    SM_ASSERT(thread_use[flavor->index].registrations > 0);
+    if (thread_use[flavor->index].locks++ == 0)
+        flavor->lock();
+}
+
+void epoch_thread_unlock(const struct epoch_flavor *flavor)
+{
+    SM_ASSERT(thread_use[flavor->index].locks > 0);
+    if (--thread_use[flavor->index].locks == 0)
+        flavor->unlock();
+}
+
+void epoch_thread_quiescent(const struct epoch_flavor *flavor)
+{
+    SM_ASSERT(thread_use[flavor->index].locks > 0);
+    if (thread_use[flavor->index].locks == 1)
+        flavor->quiescent();
+}
+
+bool epoch_thread_in_guard(void)
+{
+    /* read_ongoing also sees guards that the embedder took from liburcu itself. */
+    for (size_t i = 0; i < EPOCH_FLAVOR_COUNT; i++) {
+        if (thread_use[i].locks > 0)
+            return true;
+        if (thread_use[i].registrations > 0 && flavors[i]->read_ongoing())
+            return true;
+    }
+    return false;
+}

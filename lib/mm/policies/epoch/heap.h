@@ -1,0 +1,122 @@
+/**
+ * Where the policy's objects sit: for now one mimalloc block each.
+ *
+ * This interface is all the rest of the policy knows of blocks, so that another heap can take its
+ * place. A block is a hidden prefix, the object's header and its payload:
+ *
+ *     | prefix: birth epoch, index or link | header | payload ... |
+ *
+ * Invariants. Every object is in `objects` exactly once, at the index in its prefix, from its
+ * allocation until it is retired; the table is in order of allocation. A retired object is in no
+ * table and in exactly one batch, linked through its prefix, so that retiring needs no memory and
+ * cannot fail. Observers read headers and payloads, never prefixes: the owner may relink a prefix
+ * while an observer still reads the object behind it.
+ *
+ * Memory order. The reclaimer's last write to a block (the poison), and before it every observer's
+ * last read (sm_guards_synchronized), must happen before the owner's first write after it got the
+ * same block again. mimalloc orders them, but says so to no tool; so the reclaimer adds to
+ * `epoch_reclaimed.objects` with release after its last access and before mi_free, and the owner
+ * loads it with acquire after mi_malloc and before its first write: when mi_malloc returns a block
+ * that mi_free gave back, that addition is before it in the counter's modification order.
+ */
+#ifndef SM_EPOCH_HEAP_H
+#define SM_EPOCH_HEAP_H
+
+#include "epoch/table.h"
+
+#include <stdatomic.h>
+
+/** Bits of the header flags that are the policy's: which mark an object carries, and that it was retired. */
+enum epoch_object_flag {
+    EPOCH_MARK_NONE = 0,
+    EPOCH_MARK_A = 0x0100, /**< cycles mark with A and B in turn, so that no cycle clears marks */
+    EPOCH_MARK_B = 0x0200,
+    EPOCH_MARK_MASK = 0x0300,
+    EPOCH_RETIRED = 0x0400,
+    EPOCH_WEAKLY_REFERRED = 0x0800, /**< some weak cell refers to it, or did */
+};
+
+struct epoch_prefix {
+    uint64_t birth_epoch;
+    union {
+        uint64_t index;            /**< in the table of objects, until retired */
+        struct epoch_prefix *next; /**< in its batch, once retired */
+    };
+};
+
+/** Retired objects, oldest first. A value: batches are spliced, never allocated. Zeroed: empty. */
+struct epoch_batch {
+    struct epoch_prefix *first, *last;
+    uint64_t object_count;
+    uint64_t payload_bytes;
+    uint64_t block_bytes;
+    uint64_t retire_epoch; /**< the epoch that began when the newest part was sealed */
+};
+
+/** What was given back; written by the reclaiming thread, read by the owner. */
+struct epoch_reclaimed {
+    _Atomic uint64_t objects; /**< also the release/acquire pair described above */
+    _Atomic uint64_t payload_bytes;
+};
+
+struct epoch_heap {
+    struct sm_manager *mm;
+    const struct epoch_reclaimed *reclaimed;
+    struct epoch_table objects;
+    size_t recent_index;    /**< entries from here on are younger than the last safepoint */
+    size_t tombstone_count; /**< NULL entries left by sm_retire */
+    uint64_t live_objects, live_bytes, peak_live_bytes; /**< payloads, neither retired nor freed */
+    uint64_t allocated_since_safepoint;                 /**< block bytes */
+};
+
+static inline struct epoch_prefix *epoch_prefix_of(const struct sm_object *object)
+{
+    return (struct epoch_prefix *)(uintptr_t)object - 1;
+}
+
+static inline struct sm_object *epoch_object_of(struct epoch_prefix *prefix)
+{
+    return (struct sm_object *)(prefix + 1);
+}
+
+/** Bytes of the system's memory that an object of `payload_bytes` holds. */
+size_t epoch_heap_block_bytes(size_t payload_bytes);
+
+void epoch_heap_init(struct epoch_heap *heap, struct sm_manager *mm, const struct epoch_reclaimed *reclaimed);
+/** Free every object, without a grace period: nobody reads any more. */
+void epoch_heap_finish(struct epoch_heap *heap);
+
+/** A block in the table, its header not yet written; NULL when memory is refused. */
+struct sm_object *epoch_heap_alloc(struct epoch_heap *heap, size_t payload_bytes);
+
+/** What has been allocated is no longer recent. */
+void epoch_heap_safepoint(struct epoch_heap *heap);
+
+/** Take one object out of the table and append it to `batch`. */
+void epoch_heap_retire(struct epoch_heap *heap, struct sm_object *object, struct epoch_batch *batch);
+
+/** Move every object that does not carry `mark` from the table to `batch`. */
+void epoch_heap_sweep(struct epoch_heap *heap, uint16_t mark, struct epoch_batch *batch);
+
+/** Visit objects in order of allocation, from table index `first` on. */
+void epoch_heap_walk(const struct epoch_heap *heap, size_t first,
+                     void (*visit)(void *context, struct sm_object *object), void *context);
+
+/** Whether `object` is in the table. Cost: O(objects); the pointer is not followed. */
+bool epoch_heap_has(const struct epoch_heap *heap, const struct sm_object *object);
+
+/** Whether the invariants above hold. Cost: O(objects). */
+bool epoch_heap_is_consistent(const struct epoch_heap *heap);
+
+/** Append `tail` to `batch`; empties it. */
+void epoch_batch_splice(struct epoch_batch *batch, struct epoch_batch *tail);
+
+/**
+ * Give at most `count_max` objects at the batch's front back to mimalloc; their grace period is over.
+ *
+ * Returns the block bytes, which stay reserved until the caller gives them back.
+ * Threads:     any.
+ */
+uint64_t epoch_heap_release(struct epoch_batch *batch, size_t count_max, struct epoch_reclaimed *reclaimed);
+
+#endif

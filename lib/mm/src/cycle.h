@@ -1,0 +1,44 @@
+/**
+ * Cycles and the events of the allocation clock.
+ */
+#ifndef SM_CYCLE_H
+#define SM_CYCLE_H
+
+#include "pacing.h"
+
+#include "sapimem/manager.h"
+
+/** Bits of sm_hot.attention. */
+enum sm_attention {
+    SM_ATTENTION_COLLECT = 1u << 0,   /**< sm_collect_request */
+    SM_ATTENTION_POLICY = 1u << 1,    /**< sm_attention_request */
+    SM_ATTENTION_ALWAYS = 1u << 2,    /**< collect_every_safepoint or pacing "always"; never cleared */
+    SM_ATTENTION_OBSERVERS = 1u << 3, /**< an observer waits for publication of stores */
+    SM_ATTENTION_READY = 1u << 4,     /**< destructors are due */
+};
+
+struct sm_cycles {
+    struct sm_pacing pacing;
+    struct sm_pacing_input input;
+    bool enabled;         /**< sm_cycles_enable */
+    bool every_safepoint; /**< sm_config.collect_every_safepoint */
+    bool running;         /**< inside a policy's collect */
+    uint64_t collect_every_bytes;
+    uint64_t threshold_bytes;   /**< in force; UINT64_MAX: never */
+    uint64_t next_clock_bytes;  /**< the threshold's */
+    uint64_t next_periodic_bytes;
+    uint64_t next_tick_bytes;
+    uint64_t last_clock_bytes;  /**< of the last cycle */
+    uint64_t last_end_ns;
+};
+
+/** Set the first deadlines, once the policy exists. */
+void sm_cycles_start(struct sm_manager *mm, const struct sm_config *config);
+
+/** Run one cycle. Errors: the policy's; SM_ERR_UNSUPPORTED without SM_CAP_COLLECT. */
+sm_status sm_cycle_run(struct sm_manager *mm, enum sm_collect_kind kind, enum sm_trigger trigger);
+
+/** Set bits of the attention word. Threads: any; async-signal-safe. */
+void sm_attention_raise(struct sm_manager *mm, uint32_t bits);
+
+#endif

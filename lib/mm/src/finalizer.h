@@ -1,0 +1,35 @@
+/**
+ * Objects with destructors: the registered ones, and the queue of those that are due (R5).
+ *
+ * Invariants. An object is in `registered` or in `ready`, never in both, and in each at most once.
+ * `ready` always has room for everything registered, so selecting during a cycle cannot fail. The ready
+ * objects and the one whose destructor runs are roots (provider "finalizers"); registered ones are not.
+ */
+#ifndef SM_FINALIZER_H
+#define SM_FINALIZER_H
+
+#include "sapimem/roots.h"
+
+struct sm_finalizers {
+    size_t count, capacity;
+    struct sm_object **registered; /**< in order of registration */
+    size_t ready_first, ready_end, ready_capacity;
+    struct sm_object **ready;
+    struct sm_object *running; /**< whose destructor runs now; NULL */
+    uint64_t run_count;
+};
+
+void sm_finalizers_finish(struct sm_finalizers *finalizers);
+/** Root provider "finalizers"; `context` is the manager. */
+void sm_finalizers_enumerate(void *context, struct sm_visitor *visitor);
+/** Run the destructors that are due, as one pause. Returns how many ran; 0 inside a destructor. Threads: owner, at a safepoint. */
+size_t sm_finalizers_run_ready(struct sm_manager *mm);
+/** Run every destructor, due or not, in order of registration, and forget the objects. */
+size_t sm_finalizers_run_all(struct sm_manager *mm);
+
+static inline size_t sm_finalizers_ready_count(const struct sm_finalizers *finalizers)
+{
+    return finalizers->ready_end - finalizers->ready_first;
+}
+
+#endif

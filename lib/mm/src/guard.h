@@ -1,0 +1,65 @@
+/**
+ * Guards: one padded slot per registered thread.
+ *
+ * Rules of a slot. `epoch` is 0 while the guard holds nothing back and the epoch in which it was
+ * pinned otherwise. Pin: the policy's pin first, then the slot; unpin: the slot first, then the
+ * policy's unpin. So a thread that finds a slot empty, or newer than a grace period, also sees every
+ * read made under the guard as done (sm_guards_synchronized). `nesting` and `offline_depth` belong to the
+ * guard's own thread; `seen_*` belong to the owner.
+ */
+#ifndef SM_GUARD_H
+#define SM_GUARD_H
+
+#include "sapimem/policy.h"
+
+#include <pthread.h>
+
+enum { SM_GUARD_NAME_BYTES = 32, SM_CACHE_LINE_PAIR = 128 };
+
+struct sm_guard {
+    /* Written by the guard's thread, read by others with the orders stated in guard.c. */
+    uint64_t epoch;
+    uint64_t sequence; /**< counts pins, so that two pins in one epoch differ */
+    const char *site;
+    /* The guard's own thread only. */
+    uint32_t nesting;
+    uint32_t offline_depth;
+    bool is_owner;
+    struct sm_policy *policy;
+    void (*pin)(struct sm_policy *policy, struct sm_guard *guard); /**< never NULL: does nothing without SM_CAP_PIN */
+    void (*unpin)(struct sm_policy *policy, struct sm_guard *guard);
+    struct sm_manager *mm;
+    void *policy_state; /**< the policy's own, for its registration */
+    pthread_t thread;
+    struct sm_guard *next; /**< list of all guards; under sm_guards.lock */
+    /* The owner's, when it looks at ages. */
+    uint64_t seen_sequence;
+    uint64_t seen_since_ns;
+    char name[SM_GUARD_NAME_BYTES];
+} __attribute__((aligned(SM_CACHE_LINE_PAIR)));
+
+struct sm_guards {
+    struct sm_guard owner;
+    uint64_t epoch;        /**< the manager's epoch; the owner writes it, any thread reads it */
+    pthread_mutex_t lock;  /**< the list; never held across a grace period */
+    pthread_cond_t allowed_changed;
+    bool allowed;          /**< observers may read: the owner publishes its stores; under `lock` */
+    uint32_t allow_wait_ms; /**< how long sm_observer_register waits for the owner */
+    size_t observer_count; /**< under `lock` */
+    uint64_t stall_count;
+};
+
+sm_status sm_guards_init(struct sm_manager *mm);
+void sm_guards_finish(struct sm_manager *mm);
+
+/** Register the owner with the policy, once the policy exists; and the end of it. */
+sm_status sm_guards_attach_owner(struct sm_manager *mm);
+void sm_guards_detach_owner(struct sm_manager *mm);
+
+/** Let observers in: turn publication of stores on and wake those who wait. Threads: owner. */
+void sm_guards_allow(struct sm_manager *mm);
+
+/** The longest-pinned guard but the owner's; false when there is none. Threads: owner. */
+bool sm_guards_oldest_observer(struct sm_manager *mm, struct sm_guard_report *report);
+
+#endif

@@ -1,0 +1,136 @@
+#include "manager_internal.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+static const char *const trigger_names[SM_TRIGGER_COUNT] = {
+    [SM_TRIGGER_THRESHOLD] = "threshold", [SM_TRIGGER_MANUAL] = "manual",   [SM_TRIGGER_PERIODIC] = "periodic",
+    [SM_TRIGGER_EMERGENCY] = "emergency", [SM_TRIGGER_QUIESCE] = "quiesce",
+};
+
+const char *sm_trigger_name(enum sm_trigger trigger)
+{
+    return (unsigned)trigger < SM_TRIGGER_COUNT ? trigger_names[trigger] : "unknown trigger";
+}
+
+void sm_count_dead(struct sm_manager *mm, uint64_t objects, uint64_t payload_bytes)
+{
+    mm->counters.dead_objects += objects;
+    mm->counters.dead_bytes += payload_bytes;
+    SM_ASSERT(mm->counters.dead_objects <= mm->hot.alloc_count + mm->counters.extra_objects);
+}
+
+uint64_t sm_live_bytes(const struct sm_manager *mm)
+{
+    return mm->hot.alloc_bytes + mm->counters.extra_bytes - mm->counters.dead_bytes;
+}
+
+uint64_t sm_live_objects(const struct sm_manager *mm)
+{
+    return mm->hot.alloc_count + mm->counters.extra_objects - mm->counters.dead_objects;
+}
+
+void sm_sample_live(struct sm_manager *mm)
+{
+    uint64_t live_bytes = sm_live_bytes(mm);
+    if (live_bytes > mm->counters.peak_live_bytes)
+        mm->counters.peak_live_bytes = live_bytes;
+}
+
+uint64_t sm_backlog_bytes(const struct sm_manager *mm)
+{
+    struct sm_stats stats = {0};
+    mm->ops->stats(mm->policy, &stats);
+    return stats.backlog_bytes;
+}
+
+void sm_count_copy(struct sm_manager *mm, size_t bytes)
+{
+    mm->counters.copied_bytes += bytes;
+    mm->counters.copy_count++;
+}
+
+void sm_count_policy_bytes(struct sm_manager *mm, uint64_t bytes)
+{
+    mm->counters.policy_bytes += bytes;
+}
+
+static void fill_traffic(const struct sm_manager *mm, struct sm_stats *stats)
+{
+    const struct sm_counters *counters = &mm->counters;
+    stats->alloc_bytes = mm->hot.alloc_bytes;
+    stats->alloc_count = mm->hot.alloc_count;
+    stats->resize_count = counters->resize_count;
+    stats->policy_bytes = counters->policy_bytes;
+    stats->copied_bytes = counters->copied_bytes;
+    stats->copy_count = counters->copy_count;
+    stats->requests = counters->request_count;
+    stats->destructors_run = mm->finalizers.run_count;
+    stats->committed_bytes = sm_committed_bytes(mm);
+    stats->peak_committed_bytes = mm->reserve.peak_committed_bytes;
+}
+
+static void fill_cycles(const struct sm_manager *mm, struct sm_stats *stats)
+{
+    const struct sm_counters *counters = &mm->counters;
+    stats->cycles = counters->cycle_count;
+    for (size_t i = 0; i < SM_TRIGGER_COUNT; i++)
+        stats->cycles_by_trigger[i] = counters->cycles_by_trigger[i];
+    stats->traced_objects = counters->traced_objects;
+    stats->peak_garbage_bytes = counters->peak_garbage_bytes;
+    stats->pauses = mm->pauses.count;
+    stats->pause_total_ns = mm->pauses.total_ns;
+    stats->pause_max_ns = mm->pauses.max_ns;
+    stats->guard_stalls = mm->guards.stall_count;
+    stats->epoch = sm_epoch_current(mm);
+    stats->threshold_bytes = sm_has(mm, SM_CAP_COLLECT) ? mm->cycles.threshold_bytes : 0;
+}
+
+/* Kept by the manager for every policy alike, so written last: a policy's own count cannot disagree. */
+static void fill_live(const struct sm_manager *mm, struct sm_stats *stats)
+{
+    const struct sm_counters *counters = &mm->counters;
+    stats->live_bytes = sm_live_bytes(mm);
+    stats->live_objects = sm_live_objects(mm);
+    stats->retired_bytes = counters->dead_bytes;
+    stats->retired_objects = counters->dead_objects;
+    stats->peak_live_bytes = counters->peak_live_bytes > stats->live_bytes ? counters->peak_live_bytes : stats->live_bytes;
+}
+
+void sm_stats_get(const struct sm_manager *mm, struct sm_stats *stats)
+{
+    *stats = (struct sm_stats){0};
+    fill_traffic(mm, stats);
+    fill_cycles(mm, stats);
+    fill_live(mm, stats);
+    mm->ops->stats(mm->policy, stats);
+    fill_live(mm, stats);
+}
+
+static void print_row(FILE *stream, const char *name, uint64_t value, const char *unit)
+{
+    fprintf(stream, "%-18s %16" PRIu64 " %s\n", name, value, unit);
+}
+
+void sm_stats_print(const struct sm_manager *mm, void *stream)
+{
+    struct sm_stats stats;
+    sm_stats_get(mm, &stats);
+    fprintf(stream, "%-18s %16s\n", "policy", mm->ops->name);
+    print_row(stream, "allocated", stats.alloc_bytes, "bytes");
+    print_row(stream, "allocations", stats.alloc_count, "objects");
+    print_row(stream, "live", stats.live_bytes, "bytes");
+    print_row(stream, "live objects", stats.live_objects, "objects");
+    print_row(stream, "peak live", stats.peak_live_bytes, "bytes");
+    print_row(stream, "committed", stats.committed_bytes, "bytes");
+    print_row(stream, "peak committed", stats.peak_committed_bytes, "bytes");
+    print_row(stream, "retired", stats.retired_bytes, "bytes");
+    print_row(stream, "reclaimed", stats.reclaimed_bytes, "bytes");
+    print_row(stream, "backlog", stats.backlog_bytes, "bytes");
+    print_row(stream, "peak backlog", stats.peak_backlog_bytes, "bytes");
+    print_row(stream, "cycles", stats.cycles, "");
+    print_row(stream, "destructors run", stats.destructors_run, "");
+    print_row(stream, "pauses", stats.pauses, "");
+    print_row(stream, "pause total", stats.pause_total_ns, "ns");
+    print_row(stream, "pause max", stats.pause_max_ns, "ns");
+}

@@ -1,0 +1,54 @@
+/** Runs every conformance test under every policy of the registry. */
+#include "conformance.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct conformance_test *const suites[] = {allocation_tests, reachability_tests, handle_tests, lifecycle_tests};
+
+enum { SUITE_COUNT = sizeof(suites) / sizeof(suites[0]), CASES_MAX = 1024 };
+
+/** One test under one policy. */
+struct test_case {
+    const struct conformance_test *test;
+    const struct sm_policy_ops *ops;
+    char name[96];
+};
+
+static void run_case(void **state)
+{
+    struct test_case *test_case = *state;
+    struct fixture fixture = {.ops = test_case->ops};
+    fixture_open(&fixture, &(struct sm_config){0});
+    test_case->test->run(&fixture);
+    fixture_close(&fixture);
+}
+
+static size_t add_cases(const struct sm_policy_ops *ops, struct test_case *cases, size_t count)
+{
+    for (size_t suite = 0; suite < SUITE_COUNT; suite++)
+        for (const struct conformance_test *test = suites[suite]; test->name != NULL; test++) {
+            if ((ops->capabilities & test->needs) != test->needs)
+                continue;
+            if (count == CASES_MAX)
+                abort();
+            cases[count] = (struct test_case){.test = test, .ops = ops};
+            snprintf(cases[count].name, sizeof(cases[count].name), "%s/%s", ops->name, test->name);
+            count++;
+        }
+    return count;
+}
+
+int main(void)
+{
+    static struct test_case cases[CASES_MAX];
+    static struct CMUnitTest tests[CASES_MAX];
+    size_t count = 0;
+    for (size_t i = 0; sm_policy_table(i) != NULL; i++)
+        if (sm_policy_table(i)->unavailable == NULL)
+            count = add_cases(sm_policy_table(i), cases, count);
+    for (size_t i = 0; i < count; i++)
+        tests[i] = (struct CMUnitTest){.name = cases[i].name, .test_func = run_case, .initial_state = &cases[i]};
+    return _cmocka_run_group_tests("conformance", tests, count, NULL, NULL);
+}
