@@ -113,6 +113,7 @@ static void limit_is_an_error_and_the_heap_stays_usable(struct fixture *fixture)
         assert_int_equal(node->id, expected--);
     fixture->roots[0] = NULL;
     assert_int_equal(sm_request_end(fixture->mm), SM_OK);
+    sm_safepoint(fixture->mm); /* until here the chain counts as held by C locals */
     if (fixture->ops->capabilities & (SM_CAP_COLLECT | SM_CAP_BULK_FREE)) {
         assert_int_equal(sm_request_begin(fixture->mm), SM_OK);
         for (int i = 0; i < 500; i++)
@@ -177,7 +178,9 @@ static void statistics_agree_with_each_other(struct fixture *fixture)
 static void barriers_and_counting_are_as_declared(struct fixture *fixture)
 {
     const struct sm_hot *hot = sm_hot(fixture->mm);
-    assert_int_equal((hot->barrier & SM_BARRIER_POLICY) != 0 ? SM_CAP_BARRIER : 0, fixture->ops->capabilities & SM_CAP_BARRIER & (hot->barrier ? ~0u : 0u));
+    if ((hot->barrier & SM_BARRIER_POLICY) != 0)
+        assert_true(fixture->ops->capabilities & SM_CAP_BARRIER);
+    assert_int_equal(hot->barrier & SM_BARRIER_PUBLISH, 0); /* nobody observes yet */
     assert_int_equal(hot->counting != 0, (fixture->ops->capabilities & SM_CAP_COUNTS) != 0);
     assert_int_equal(hot->size_class_of != NULL, fixture->ops->form == SM_FORM_LISTS);
 }

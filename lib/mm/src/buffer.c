@@ -13,7 +13,7 @@ enum { CAPACITY_MIN = 16 };
 
 struct buffer {
     struct sm_object header;
-    uint64_t length;        /**< bytes in use, at most the payload of `bytes` */
+    uint64_t length;         /**< bytes in use, at most the payload of `bytes` */
     struct sm_object *bytes; /**< NULL only while the buffer is being made */
 };
 
@@ -40,8 +40,8 @@ static bool is_buffer(const struct buffer *buffer)
 
 static sm_status fail_capacity(struct sm_manager *mm, size_t capacity)
 {
-    return sm_policy_fail(mm, SM_ERR_INVALID_ARGUMENT, "a buffer of %zu bytes asked for; one holds at most %llu", capacity,
-                          (unsigned long long)SM_PAYLOAD_MAX);
+    return sm_policy_fail(mm, SM_ERR_INVALID_ARGUMENT, "a buffer of %zu bytes asked for; one holds at most %llu",
+                          capacity, (unsigned long long)SM_PAYLOAD_MAX);
 }
 
 static sm_status resolve(struct sm_manager *mm, sm_handle handle, struct buffer **buffer)
@@ -58,11 +58,11 @@ static sm_status resolve(struct sm_manager *mm, sm_handle handle, struct buffer 
     return SM_OK;
 }
 
-/** Store `bytes`, which the caller holds as a temporary, into the head. */
-static void set_bytes(struct sm_manager *mm, struct buffer *buffer, struct sm_object *bytes)
+/** Give up the count that a policy may put on an object at birth, now that something else holds the object. */
+static void drop_birth_count(struct sm_manager *mm, struct sm_object *object)
 {
-    sm_store_pointer(mm, &buffer->header, &buffer->bytes, bytes);
-    sm_value_drop(mm, sm_value_from_object(bytes, 0));
+    if (sm_hot(mm)->birth_count != 0)
+        sm_value_drop(mm, sm_value_from_object(object, 0));
 }
 
 sm_handle sm_buffer_create(struct sm_manager *mm, size_t capacity_bytes)
@@ -78,15 +78,27 @@ sm_handle sm_buffer_create(struct sm_manager *mm, size_t capacity_bytes)
     struct buffer *buffer = (struct buffer *)sm_alloc(mm, SM_TYPE_BUFFER, sizeof(*buffer) - SM_HEADER_BYTES);
     if (buffer == NULL)
         return SM_HANDLE_NONE;
-    struct sm_value value = sm_value_from_object(&buffer->header, 0);
     sm_handle handle = SM_HANDLE_NONE;
     struct sm_object *bytes = sm_alloc_leaf(mm, SM_TYPE_BYTES, capacity);
     if (bytes != NULL) {
-        set_bytes(mm, buffer, bytes);
-        handle = sm_alloc_value(mm, value);
+        sm_store_pointer(mm, &buffer->header, &buffer->bytes, bytes);
+        drop_birth_count(mm, bytes);
+        handle = sm_alloc_value(mm, sm_value_from_object(&buffer->header, 0));
     }
-    sm_value_drop(mm, value);
+    drop_birth_count(mm, &buffer->header);
     return handle;
+}
+
+/** The old bytes are retired after the head has let go of them: an observer may come between. */
+static bool grow(struct sm_manager *mm, struct buffer *buffer, size_t capacity)
+{
+    struct sm_object *old = buffer->bytes;
+    struct sm_object *grown = sm_resize(mm, old, capacity);
+    if (grown != NULL && grown != old) {
+        sm_store_pointer(mm, &buffer->header, &buffer->bytes, grown);
+        sm_retire(mm, old);
+    }
+    return grown != NULL;
 }
 
 /** Give the buffer at least `capacity` bytes, at least doubling what it has. */
@@ -98,16 +110,8 @@ static sm_status ensure(struct sm_manager *mm, struct buffer *buffer, size_t cap
     if (capacity > SM_PAYLOAD_MAX)
         return fail_capacity(mm, capacity);
     size_t doubled = current <= SM_PAYLOAD_MAX / 2 ? current * 2 : (size_t)SM_PAYLOAD_MAX;
-    /*
-     * The old bytes are retired before the head lets go of them. That is sound because retired objects
-     * are handed to a grace period only at a safepoint, and none lies between.
-     */
-    struct sm_object *grown = sm_resize(mm, buffer->bytes, doubled > capacity ? doubled : capacity);
-    if (grown == NULL)
-        return sm_error_status(mm);
-    if (grown != buffer->bytes)
-        set_bytes(mm, buffer, grown);
-    return SM_OK;
+    size_t wanted = doubled > capacity ? doubled : capacity;
+    return grow(mm, buffer, wanted) ? SM_OK : sm_error_status(mm);
 }
 
 sm_status sm_buffer_reserve(struct sm_manager *mm, sm_handle buffer, size_t capacity_bytes)
@@ -132,7 +136,8 @@ sm_status sm_buffer_append(struct sm_manager *mm, sm_handle buffer, const void *
     if (status != SM_OK || byte_count == 0)
         return status;
     if (bytes == NULL)
-        return sm_policy_fail(mm, SM_ERR_INVALID_ARGUMENT, "NULL appended to a buffer, with a count of %zu", byte_count);
+        return sm_policy_fail(mm, SM_ERR_INVALID_ARGUMENT, "NULL appended to a buffer, with a count of %zu",
+                              byte_count);
     if (byte_count > SIZE_MAX - head->length)
         return fail_capacity(mm, SIZE_MAX);
     /* A buffer may be appended to itself, and growing it takes the old bytes away. */

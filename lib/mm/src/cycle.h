@@ -24,11 +24,11 @@ struct sm_cycles {
     bool every_safepoint; /**< sm_config.collect_every_safepoint */
     bool running;         /**< inside a policy's collect */
     uint64_t collect_every_bytes;
-    uint64_t threshold_bytes;   /**< in force; UINT64_MAX: never */
-    uint64_t next_clock_bytes;  /**< the threshold's */
+    uint64_t threshold_bytes;  /**< in force; UINT64_MAX: never */
+    uint64_t next_clock_bytes; /**< the threshold's */
     uint64_t next_periodic_bytes;
     uint64_t next_tick_bytes;
-    uint64_t last_clock_bytes;  /**< of the last cycle */
+    uint64_t last_clock_bytes; /**< of the last cycle */
     uint64_t last_end_ns;
 };
 

@@ -7,6 +7,7 @@
 #include "sapimem/status.h"
 
 /** Set `error` (may be NULL) and return `status`. Threads: whoever owns `error`. */
-sm_status sm_error_set(struct sm_error *error, sm_status status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+sm_status sm_error_set(struct sm_error *error, sm_status status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 #endif

@@ -8,6 +8,7 @@
 #ifndef SM_FINALIZER_H
 #define SM_FINALIZER_H
 
+#include "sapimem/manager.h"
 #include "sapimem/roots.h"
 
 struct sm_finalizers {
@@ -22,10 +23,8 @@ struct sm_finalizers {
 void sm_finalizers_finish(struct sm_finalizers *finalizers);
 /** Root provider "finalizers"; `context` is the manager. */
 void sm_finalizers_enumerate(void *context, struct sm_visitor *visitor);
-/** Run the destructors that are due, as one pause. Returns how many ran; 0 inside a destructor. Threads: owner, at a safepoint. */
+/** Run the destructors that are due, as one pause; not from inside one. Returns how many ran. Threads: owner, at a safepoint. */
 size_t sm_finalizers_run_ready(struct sm_manager *mm);
-/** Run every destructor, due or not, in order of registration, and forget the objects. */
-size_t sm_finalizers_run_all(struct sm_manager *mm);
 
 static inline size_t sm_finalizers_ready_count(const struct sm_finalizers *finalizers)
 {

@@ -21,17 +21,20 @@ void sm_fork_page_init(struct sm_fork_page *page)
         return;
     }
     page->mark = mapped;
-    *page->mark = 1;
+    __atomic_store_n(page->mark, 1, __ATOMIC_RELAXED);
 }
 
 void sm_fork_page_finish(struct sm_fork_page *page)
 {
     if (page->mark != NULL)
-        munmap((void *)(uintptr_t)page->mark, page_bytes());
+        munmap(page->mark, page_bytes());
     page->mark = NULL;
 }
 
 bool sm_fork_page_is_child(const struct sm_fork_page *page)
 {
-    return page->mark != NULL ? *page->mark == 0 : getpid() != page->process;
+    if (page->mark == NULL)
+        return getpid() != page->process;
+    /* Atomic because the kernel, not the program, may change it between two looks. */
+    return __atomic_load_n(page->mark, __ATOMIC_RELAXED) == 0;
 }

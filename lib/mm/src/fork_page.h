@@ -11,7 +11,7 @@
 #include <sys/types.h>
 
 struct sm_fork_page {
-    volatile uint32_t *mark; /**< 1 in the creating process, 0 in a child; NULL: compare `process` */
+    uint32_t *mark; /**< 1 in the creating process, 0 in a child; NULL: compare `process` */
     pid_t process;
 };
 

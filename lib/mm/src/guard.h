@@ -26,7 +26,8 @@ struct sm_guard {
     uint32_t offline_depth;
     bool is_owner;
     struct sm_policy *policy;
-    void (*pin)(struct sm_policy *policy, struct sm_guard *guard); /**< never NULL: does nothing without SM_CAP_PIN */
+    /** Never NULL: they do nothing without SM_CAP_PIN. guard_register may put quicker ones of the policy's here. */
+    void (*pin)(struct sm_policy *policy, struct sm_guard *guard);
     void (*unpin)(struct sm_policy *policy, struct sm_guard *guard);
     struct sm_manager *mm;
     void *policy_state; /**< the policy's own, for its registration */
@@ -40,12 +41,12 @@ struct sm_guard {
 
 struct sm_guards {
     struct sm_guard owner;
-    uint64_t epoch;        /**< the manager's epoch; the owner writes it, any thread reads it */
-    pthread_mutex_t lock;  /**< the list; never held across a grace period */
+    uint64_t epoch;       /**< the manager's epoch; the owner writes it, any thread reads it */
+    pthread_mutex_t lock; /**< the list; never held across a grace period */
     pthread_cond_t allowed_changed;
-    bool allowed;          /**< observers may read: the owner publishes its stores; under `lock` */
+    bool allowed;           /**< observers may read: the owner publishes its stores; under `lock` */
     uint32_t allow_wait_ms; /**< how long sm_observer_register waits for the owner */
-    size_t observer_count; /**< under `lock` */
+    size_t observer_count;  /**< under `lock` */
     uint64_t stall_count;
 };
 

@@ -9,7 +9,7 @@ enum { FIRST_CAPACITY = 16 };
 
 /* ---- Tables. ---- */
 
-/** Make room for one more entry of `entry_bytes`. Returns the array, moved or not; NULL on failure, with nothing changed. */
+/** Make room for one more entry. Returns the array, perhaps moved; NULL on failure, with nothing changed. */
 static void *grow(const struct sm_handles *handles, void *entries, uint32_t count, uint32_t *capacity,
                   size_t entry_bytes)
 {
@@ -55,7 +55,7 @@ void sm_handles_finish(struct sm_handles *handles)
     sm_handles_init(handles, handles->mm);
 }
 
-/** Empty a slot: its handles turn stale. The value is dropped last, for a drop may run code that makes handles and moves the table. */
+/** Empty a slot. The drop comes last: it may run code that makes handles and moves the table. */
 static void slot_clear(struct sm_handles *handles, struct sm_handle_slot *slot)
 {
     struct sm_value value = slot->value;
@@ -164,7 +164,8 @@ static struct sm_handle_slot *find_slot(struct sm_handles *handles, sm_handle ha
 static sm_status fail_stale(struct sm_manager *mm, sm_handle handle)
 {
     if (sm_handle_is_none(handle))
-        return sm_policy_fail(mm, SM_ERR_STALE_HANDLE, "the handle is SM_HANDLE_NONE: it was never made, or its making failed");
+        return sm_policy_fail(mm, SM_ERR_STALE_HANDLE,
+                              "the handle is SM_HANDLE_NONE: it was never made, or its making failed");
     if ((handle.index & SM_HANDLE_PERSISTENT) != 0)
         return sm_policy_fail(mm, SM_ERR_STALE_HANDLE, "persistent handle %u.%u was released, or its request ended",
                               handle.index & ~SM_HANDLE_PERSISTENT, handle.generation);

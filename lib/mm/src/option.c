@@ -294,8 +294,7 @@ static void add_expectation(struct line *line, const struct sm_option *option)
     }
 }
 
-static sm_status fail_value(const char *owner, const struct sm_option *option, const char *text,
-                            struct sm_error *error)
+static sm_status fail_value(const char *owner, const struct sm_option *option, const char *text, struct sm_error *error)
 {
     struct sm_error spare;
     struct line line = error_line(error, &spare);

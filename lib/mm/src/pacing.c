@@ -119,8 +119,8 @@ sm_status sm_pacing_parse(const char *text, struct sm_pacing *pacing, struct sm_
 sm_status sm_pacing_fixed(uint64_t bytes, struct sm_pacing *pacing, struct sm_error *error)
 {
     if (bytes < SM_THRESHOLD_MINIMUM_BYTES)
-        return sm_error_set(error, SM_ERR_INVALID_ARGUMENT, "threshold %llu: expected at least %llu bytes", (unsigned long long)bytes,
-                            (unsigned long long)SM_THRESHOLD_MINIMUM_BYTES);
+        return sm_error_set(error, SM_ERR_INVALID_ARGUMENT, "threshold %llu: expected at least %llu bytes",
+                            (unsigned long long)bytes, (unsigned long long)SM_THRESHOLD_MINIMUM_BYTES);
     pacing->rule = find_rule("fixed", strlen("fixed"));
     pacing->parameter = (double)bytes;
     return SM_OK;
@@ -132,7 +132,8 @@ uint64_t sm_pacing_threshold(const struct sm_pacing *pacing, const struct sm_pac
     return pacing->rule->threshold(pacing->parameter, input);
 }
 
-uint64_t sm_pacing_under_limit(uint64_t threshold_bytes, uint64_t limit_bytes, uint64_t live_bytes, uint64_t backlog_bytes)
+uint64_t sm_pacing_under_limit(uint64_t threshold_bytes, uint64_t limit_bytes, uint64_t live_bytes,
+                               uint64_t backlog_bytes)
 {
     if (limit_bytes == 0)
         return threshold_bytes;
@@ -151,7 +152,8 @@ static double smoothed(bool any, double old_value, double new_value)
     return any ? 0.5 * old_value + 0.5 * new_value : new_value;
 }
 
-void sm_pacing_observe(struct sm_pacing_input *input, uint64_t live_bytes, uint64_t alloc_bytes, uint64_t mutator_ns, uint64_t cycle_ns)
+void sm_pacing_observe(struct sm_pacing_input *input, uint64_t live_bytes, uint64_t alloc_bytes, uint64_t mutator_ns,
+                       uint64_t cycle_ns)
 {
     /* A rate over no time is unknown; one nanosecond keeps it finite. */
     double rate = (double)alloc_bytes / (double)(mutator_ns == 0 ? 1 : mutator_ns);

@@ -14,10 +14,10 @@ struct sm_pacing_rule;
 
 /** What the rules may look at, as of the end of the last cycle. */
 struct sm_pacing_input {
-    bool any_cycle;              /**< false before the first cycle: the rest is unknown */
-    uint64_t live_bytes;         /**< payload bytes the last cycle left alive */
-    double alloc_bytes_per_ns;   /**< g: allocation rate of the mutator, smoothed */
-    double cycle_ns;             /**< T_gc: time of one cycle, smoothed */
+    bool any_cycle;            /**< false before the first cycle: the rest is unknown */
+    uint64_t live_bytes;       /**< payload bytes the last cycle left alive */
+    double alloc_bytes_per_ns; /**< g: allocation rate of the mutator, smoothed */
+    double cycle_ns;           /**< T_gc: time of one cycle, smoothed */
 };
 
 struct sm_pacing {
@@ -35,9 +35,11 @@ sm_status sm_pacing_fixed(uint64_t bytes, struct sm_pacing *pacing, struct sm_er
 uint64_t sm_pacing_threshold(const struct sm_pacing *pacing, const struct sm_pacing_input *input);
 
 /** min(threshold, (limit - live - backlog) / 2), never below SM_THRESHOLD_MINIMUM_BYTES unless the threshold is. `limit_bytes` 0: no limit. */
-uint64_t sm_pacing_under_limit(uint64_t threshold_bytes, uint64_t limit_bytes, uint64_t live_bytes, uint64_t backlog_bytes);
+uint64_t sm_pacing_under_limit(uint64_t threshold_bytes, uint64_t limit_bytes, uint64_t live_bytes,
+                               uint64_t backlog_bytes);
 
 /** Fold one cycle into the smoothed rates; `mutator_ns` is the time since the cycle before it. */
-void sm_pacing_observe(struct sm_pacing_input *input, uint64_t live_bytes, uint64_t alloc_bytes, uint64_t mutator_ns, uint64_t cycle_ns);
+void sm_pacing_observe(struct sm_pacing_input *input, uint64_t live_bytes, uint64_t alloc_bytes, uint64_t mutator_ns,
+                       uint64_t cycle_ns);
 
 #endif

@@ -7,14 +7,9 @@
 #include <unistd.h>
 
 static const char *const cause_names[SM_PAUSE_CAUSE_COUNT] = {
-    [SM_PAUSE_CYCLE] = "cycle",
-    [SM_PAUSE_HANDSHAKE] = "handshake",
-    [SM_PAUSE_ASSIST] = "assist",
-    [SM_PAUSE_GRACE] = "grace",
-    [SM_PAUSE_DESTRUCTORS] = "destructors",
-    [SM_PAUSE_CASCADE] = "cascade",
-    [SM_PAUSE_REFILL] = "refill",
-    [SM_PAUSE_REQUEST_END] = "request_end",
+    [SM_PAUSE_CYCLE] = "cycle",   [SM_PAUSE_HANDSHAKE] = "handshake",     [SM_PAUSE_ASSIST] = "assist",
+    [SM_PAUSE_GRACE] = "grace",   [SM_PAUSE_DESTRUCTORS] = "destructors", [SM_PAUSE_CASCADE] = "cascade",
+    [SM_PAUSE_REFILL] = "refill", [SM_PAUSE_REQUEST_END] = "request_end",
 };
 
 const char *sm_pause_cause_name(enum sm_pause_cause cause)

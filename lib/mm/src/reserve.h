@@ -10,8 +10,8 @@ struct sm_reserve_state {
     uint64_t limit_bytes;     /**< 0: none */
     uint64_t committed_bytes; /**< atomic: given back by any thread */
     uint64_t peak_committed_bytes;
-    uint64_t request_count;   /**< calls of sm_reserve so far */
-    uint64_t fail_after;      /**< the request of this number fails; 0: none */
+    uint64_t request_count; /**< calls of sm_reserve so far */
+    uint64_t fail_after;    /**< the request of this number fails; 0: none */
 };
 
 void sm_reserve_init(struct sm_reserve_state *reserve, const struct sm_config *config);

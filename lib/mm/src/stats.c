@@ -39,8 +39,8 @@ void sm_sample_live(struct sm_manager *mm)
 
 uint64_t sm_backlog_bytes(const struct sm_manager *mm)
 {
-    struct sm_stats stats = {0};
-    mm->ops->stats(mm->policy, &stats);
+    struct sm_stats stats;
+    sm_stats_get(mm, &stats);
     return stats.backlog_bytes;
 }
 
@@ -83,7 +83,8 @@ static void fill_cycles(const struct sm_manager *mm, struct sm_stats *stats)
     stats->pause_max_ns = mm->pauses.max_ns;
     stats->guard_stalls = mm->guards.stall_count;
     stats->epoch = sm_epoch_current(mm);
-    stats->threshold_bytes = sm_has(mm, SM_CAP_COLLECT) ? mm->cycles.threshold_bytes : 0;
+    bool paced = sm_has(mm, SM_CAP_COLLECT) && mm->cycles.threshold_bytes != UINT64_MAX;
+    stats->threshold_bytes = paced ? mm->cycles.threshold_bytes : 0;
 }
 
 /* Kept by the manager for every policy alike, so written last: a policy's own count cannot disagree. */
@@ -94,7 +95,8 @@ static void fill_live(const struct sm_manager *mm, struct sm_stats *stats)
     stats->live_objects = sm_live_objects(mm);
     stats->retired_bytes = counters->dead_bytes;
     stats->retired_objects = counters->dead_objects;
-    stats->peak_live_bytes = counters->peak_live_bytes > stats->live_bytes ? counters->peak_live_bytes : stats->live_bytes;
+    stats->peak_live_bytes =
+        counters->peak_live_bytes > stats->live_bytes ? counters->peak_live_bytes : stats->live_bytes;
 }
 
 void sm_stats_get(const struct sm_manager *mm, struct sm_stats *stats)
@@ -128,9 +130,9 @@ void sm_stats_print(const struct sm_manager *mm, void *stream)
     print_row(stream, "reclaimed", stats.reclaimed_bytes, "bytes");
     print_row(stream, "backlog", stats.backlog_bytes, "bytes");
     print_row(stream, "peak backlog", stats.peak_backlog_bytes, "bytes");
-    print_row(stream, "cycles", stats.cycles, "");
-    print_row(stream, "destructors run", stats.destructors_run, "");
-    print_row(stream, "pauses", stats.pauses, "");
+    print_row(stream, "cycles", stats.cycles, "times");
+    print_row(stream, "destructors run", stats.destructors_run, "times");
+    print_row(stream, "pauses", stats.pauses, "times");
     print_row(stream, "pause total", stats.pause_total_ns, "ns");
     print_row(stream, "pause max", stats.pause_max_ns, "ns");
 }

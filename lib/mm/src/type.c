@@ -16,7 +16,7 @@ static struct sm_type *next_entry(struct sm_types *types)
     return *page == NULL ? NULL : &(*page)[types->count & (SM_TYPE_PAGE_ENTRIES - 1)];
 }
 
-int sm_type_register(struct sm_manager *mm, const struct sm_type *type, sm_type_id *id)
+sm_status sm_type_register(struct sm_manager *mm, const struct sm_type *type, sm_type_id *id)
 {
     sm_status status = sm_entry_check(mm);
     if (status != SM_OK)
@@ -24,8 +24,9 @@ int sm_type_register(struct sm_manager *mm, const struct sm_type *type, sm_type_
     struct sm_types *types = &mm->types;
     if (type->name == NULL)
         return sm_policy_fail(mm, SM_ERR_INVALID_ARGUMENT, "a type needs a name");
-    if (types->count > UINT16_MAX)
-        return sm_policy_fail(mm, SM_ERR_INVALID_ARGUMENT, "type %s: 65536 types exist already", type->name);
+    /* The last index stays free: policies write it into headers of what is no object. */
+    if (types->count >= UINT16_MAX)
+        return sm_policy_fail(mm, SM_ERR_INVALID_ARGUMENT, "type %s: 65535 types exist already", type->name);
     struct sm_type *entry = next_entry(types);
     if (entry == NULL)
         return sm_policy_fail(mm, SM_ERR_OUT_OF_MEMORY, "type %s: no memory for its descriptor", type->name);
@@ -52,7 +53,7 @@ sm_status sm_types_init(struct sm_manager *mm)
     sm_buffer_type(&builtin[SM_TYPE_BUFFER]);
     for (unsigned i = 0; i < SM_TYPE_BUILTIN_COUNT; i++) {
         sm_type_id id = 0;
-        sm_status status = (sm_status)sm_type_register(mm, &builtin[i], &id);
+        sm_status status = sm_type_register(mm, &builtin[i], &id);
         if (status != SM_OK)
             return status;
         SM_ASSERT(id == i);

@@ -8,8 +8,13 @@
 #define SM_TYPE_H
 
 #include "sapimem/object.h"
+#include "sapimem/status.h"
 
-enum { SM_TYPE_PAGE_BITS = 8, SM_TYPE_PAGE_ENTRIES = 1 << SM_TYPE_PAGE_BITS, SM_TYPE_PAGES = 65536 >> SM_TYPE_PAGE_BITS };
+enum {
+    SM_TYPE_PAGE_BITS = 8,
+    SM_TYPE_PAGE_ENTRIES = 1 << SM_TYPE_PAGE_BITS,
+    SM_TYPE_PAGES = 65536 >> SM_TYPE_PAGE_BITS
+};
 
 struct sm_types {
     uint32_t count;

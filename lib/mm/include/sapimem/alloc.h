@@ -146,8 +146,10 @@ static inline struct sm_object *sm_alloc_leaf(struct sm_manager *mm, sm_type_id 
 /**
  * Change the payload size of `object`, keeping its bytes up to the smaller size; growth of a traced type is zeroed.
  *
- * In place where the policy can (no other thread may be reading then); otherwise a new object is made,
- * the old one is retired, and the caller replaces its references. Growth counts on the allocation clock.
+ * In place where the policy can (no other thread may be reading then); otherwise a new object is made. The
+ * caller then replaces its references and gives the old object to sm_retire, in that order: an observer
+ * that arrives between the two must not find what nothing keeps. Growth counts on the allocation clock.
+ * Objects with a destructor keep their size.
  * Returns:     the object, the same or a new one; NULL on failure, with the old one unchanged.
  * May collect: only in an emergency.
  */
@@ -159,7 +161,8 @@ sm_status sm_free(struct sm_manager *mm, struct sm_object *object);
 /**
  * Give up `object`: nothing reachable refers to it any more and the caller will not touch it again.
  *
- * It is reused after every guard active now has ended (R2); a policy without SM_CAP_RETIRE ignores the call.
+ * It is reused after every guard active now has ended (R2). A policy that frees explicitly and cannot
+ * retire frees it now; one that can do neither ignores the call.
  */
 void sm_retire(struct sm_manager *mm, struct sm_object *object);
 

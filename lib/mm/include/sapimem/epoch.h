@@ -37,6 +37,14 @@ struct sm_guard *sm_owner_guard(struct sm_manager *mm);
  */
 sm_status sm_observer_register(struct sm_manager *mm, const char *name, struct sm_guard **guard);
 
+/**
+ * Let observers in from now on: stores become published. Without it the first registration waits, at
+ * most two seconds, for the owner's next safepoint (SM_ERR_SYSTEM when there is none).
+ *
+ * Errors:      SM_ERR_UNSUPPORTED under a policy without observers.   Threads: owner.
+ */
+sm_status sm_observers_allow(struct sm_manager *mm);
+
 /** End the registration. Must not be pinned. Threads: the guard's own. NULL is fine. */
 void sm_observer_unregister(struct sm_guard *guard);
 

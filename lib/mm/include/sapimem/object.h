@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "sapimem/status.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -88,10 +90,10 @@ struct sm_type {
  * Register a type; the descriptor is copied.
  *
  * Returns:     SM_OK and the index in `*id`.
- * Errors:      SM_ERR_INVALID_ARGUMENT when 65,536 types exist or the name is NULL.
+ * Errors:      SM_ERR_INVALID_ARGUMENT when 65,535 types exist or the name is NULL.
  * Threads:     owner, before any observer registers.
  */
-int sm_type_register(struct sm_manager *mm, const struct sm_type *type, sm_type_id *id);
+sm_status sm_type_register(struct sm_manager *mm, const struct sm_type *type, sm_type_id *id);
 
 /** Descriptor of `id`; NULL for an unknown one. Threads: any. */
 const struct sm_type *sm_type_get(const struct sm_manager *mm, sm_type_id id);

@@ -32,7 +32,6 @@ void epoch_thread_register(const struct epoch_flavor *flavor)
 {
     if (thread_use[flavor->index].registrations++ == 0)
         flavor->register_thread();
-    SM_ASSERT(thread_use[flavor->index].locks > 0 || !flavor->read_ongoing());
 }
 
 void epoch_thread_unregister(const struct epoch_flavor *flavor)

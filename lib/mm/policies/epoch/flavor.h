@@ -19,7 +19,7 @@
  */
 struct epoch_flavor {
     const char *name;
-    uint32_t index; /**< position in the option's choices, and in the thread's use counts */
+    uint32_t index;                /**< position in the option's choices, and in the thread's use counts */
     void (*register_thread)(void); /**< leaves the thread unlocked */
     void (*unregister_thread)(void);
     void (*lock)(void);
@@ -46,7 +46,9 @@ const struct epoch_flavor *epoch_flavor_get(size_t index);
  *
  * liburcu knows threads, not managers: a second registration would corrupt its list, and a second
  * manager's unlock under qsbr would end the first one's guard. So only the first and the last of a
- * thread's registrations and locks reach liburcu.
+ * thread's registrations and locks reach liburcu. (A thread that is registered with the same flavour
+ * by the embedder's own use of liburcu must not own or observe a manager of that flavour; bp has no
+ * such restriction.)
  */
 void epoch_thread_register(const struct epoch_flavor *flavor);
 void epoch_thread_unregister(const struct epoch_flavor *flavor);

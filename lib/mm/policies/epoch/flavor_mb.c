@@ -1,5 +1,6 @@
 /* Flavour mb: a full barrier on each side of a guard; needs nothing from the kernel. */
-#define _LGPL_SOURCE /* inline fast paths: small enough for the licence's ten-line rule */
+#include "epoch/urcu_inline.h"
+
 #include <urcu/urcu-mb.h>
 
 #include "epoch/flavor.h"

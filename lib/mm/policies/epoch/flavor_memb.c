@@ -1,5 +1,6 @@
 /* Flavour memb: readers without barriers, grace periods by sys_membarrier. */
-#define _LGPL_SOURCE /* inline fast paths: small enough for the licence's ten-line rule */
+#include "epoch/urcu_inline.h"
+
 #include <urcu/urcu-memb.h>
 
 #include "epoch/flavor.h"

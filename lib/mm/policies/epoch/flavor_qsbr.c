@@ -1,5 +1,6 @@
 /* Flavour qsbr: a guard is the time between going online and going offline; the cheapest one. */
-#define _LGPL_SOURCE /* inline fast paths: small enough for the licence's ten-line rule */
+#include "epoch/urcu_inline.h"
+
 #include <urcu/urcu-qsbr.h>
 
 #include "epoch/flavor.h"

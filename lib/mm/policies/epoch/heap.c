@@ -1,13 +1,14 @@
 /* Objects in mimalloc. */
 #include "epoch/heap.h"
 
+#include "epoch/allocator_order.h"
+
 #include "sapimem/policy.h"
 
 #include <mimalloc.h>
 #include <string.h>
 
 enum {
-    RELEASE_SLICE = 256,
     COMPACT_MINIMUM = 4096, /* tombstones worth a compaction */
     POISON_BYTE = 0xDF,
 };
@@ -19,16 +20,30 @@ size_t epoch_heap_block_bytes(size_t payload_bytes)
     return mi_good_size(sizeof(struct epoch_prefix) + sm_block_bytes(payload_bytes));
 }
 
-void epoch_heap_init(struct epoch_heap *heap, struct sm_manager *mm, const struct epoch_reclaimed *reclaimed)
+void epoch_heap_init(struct epoch_heap *heap, struct sm_manager *mm)
 {
-    *heap = (struct epoch_heap){.mm = mm, .reclaimed = reclaimed};
+    *heap = (struct epoch_heap){.mm = mm};
+}
+
+static struct epoch_prefix *block_malloc(size_t block_bytes)
+{
+    struct epoch_prefix *prefix = mi_malloc(block_bytes);
+    if (prefix != NULL)
+        epoch_allocator_acquired(prefix);
+    return prefix;
+}
+
+static void block_free(struct epoch_prefix *prefix)
+{
+    epoch_allocator_releases(prefix);
+    mi_free(prefix);
 }
 
 static void free_object(void *context, struct sm_object *object)
 {
     struct epoch_heap *heap = context;
     size_t block_bytes = epoch_heap_block_bytes(object->payload_bytes);
-    mi_free(epoch_prefix_of(object));
+    block_free(epoch_prefix_of(object));
     sm_unreserve(heap->mm, block_bytes);
 }
 
@@ -83,9 +98,7 @@ static void count_allocation(struct epoch_heap *heap, size_t payload_bytes, size
 {
     heap->live_objects++;
     heap->live_bytes += payload_bytes;
-    if (heap->live_bytes > heap->peak_live_bytes)
-        heap->peak_live_bytes = heap->live_bytes;
-    heap->allocated_since_safepoint += block_bytes;
+    heap->bytes_since_step += block_bytes;
     sm_count_policy_bytes(heap->mm, block_bytes - payload_bytes);
 }
 
@@ -94,13 +107,11 @@ struct sm_object *epoch_heap_alloc(struct epoch_heap *heap, size_t payload_bytes
     size_t block_bytes = epoch_heap_block_bytes(payload_bytes);
     if (!reserve_entry(heap) || !sm_reserve(heap->mm, block_bytes))
         return NULL;
-    struct epoch_prefix *prefix = mi_malloc(block_bytes);
+    struct epoch_prefix *prefix = block_malloc(block_bytes);
     if (prefix == NULL) {
         sm_unreserve(heap->mm, block_bytes);
         return NULL;
     }
-    /* Pairs with the release in epoch_heap_release: the block's previous life is over before this one begins. */
-    (void)atomic_load_explicit(&heap->reclaimed->objects, memory_order_acquire);
     struct sm_object *object = epoch_object_of(prefix);
     SM_ASSERT((uintptr_t)object % SM_ALIGNMENT == 0);
     prefix->birth_epoch = sm_epoch_current(heap->mm);
@@ -112,7 +123,7 @@ struct sm_object *epoch_heap_alloc(struct epoch_heap *heap, size_t payload_bytes
 void epoch_heap_safepoint(struct epoch_heap *heap)
 {
     heap->recent_index = heap->objects.count;
-    heap->allocated_since_safepoint = 0;
+    heap->bytes_since_step = 0;
 }
 
 static void batch_append(struct epoch_batch *batch, struct epoch_prefix *prefix)
@@ -232,36 +243,20 @@ static struct epoch_prefix *take_first(struct epoch_batch *batch, uint64_t *payl
     return prefix;
 }
 
-static uint64_t release_slice(struct epoch_batch *batch, size_t slice_count, struct epoch_reclaimed *reclaimed)
-{
-    struct epoch_prefix *slice[RELEASE_SLICE];
-    uint64_t payload_bytes = 0;
-    uint64_t block_bytes = 0;
-    SM_ASSERT(slice_count <= RELEASE_SLICE);
-    for (size_t i = 0; i < slice_count; i++)
-        slice[i] = take_first(batch, &payload_bytes, &block_bytes);
-    atomic_fetch_add_explicit(&reclaimed->payload_bytes, payload_bytes, memory_order_relaxed);
-    /* Release: pairs with the acquire in epoch_heap_alloc. */
-    atomic_fetch_add_explicit(&reclaimed->objects, slice_count, memory_order_release);
-    for (size_t i = 0; i < slice_count; i++)
-        mi_free(slice[i]);
-    batch->object_count -= slice_count;
-    batch->payload_bytes -= payload_bytes;
-    batch->block_bytes -= block_bytes;
-    return block_bytes;
-}
-
 uint64_t epoch_heap_release(struct epoch_batch *batch, size_t count_max, struct epoch_reclaimed *reclaimed)
 {
+    uint64_t payload_bytes = 0;
     uint64_t block_bytes = 0;
-    while (count_max > 0 && batch->object_count > 0) {
-        size_t slice_count = RELEASE_SLICE < count_max ? RELEASE_SLICE : count_max;
-        if (batch->object_count < slice_count)
-            slice_count = (size_t)batch->object_count;
-        block_bytes += release_slice(batch, slice_count, reclaimed);
-        count_max -= slice_count;
-    }
-    if (batch->object_count == 0)
+    uint64_t object_count = 0;
+    for (; object_count < count_max && batch->first != NULL; object_count++)
+        block_free(take_first(batch, &payload_bytes, &block_bytes));
+    atomic_fetch_add_explicit(&reclaimed->payload_bytes, payload_bytes, memory_order_relaxed);
+    atomic_fetch_add_explicit(&reclaimed->objects, object_count, memory_order_relaxed);
+    batch->object_count -= object_count;
+    batch->payload_bytes -= payload_bytes;
+    batch->block_bytes -= block_bytes;
+    SM_ASSERT((batch->object_count == 0) == (batch->first == NULL));
+    if (batch->first == NULL)
         *batch = (struct epoch_batch){0};
     return block_bytes;
 }

@@ -12,12 +12,12 @@
  * cannot fail. Observers read headers and payloads, never prefixes: the owner may relink a prefix
  * while an observer still reads the object behind it.
  *
- * Memory order. The reclaimer's last write to a block (the poison), and before it every observer's
- * last read (sm_guards_synchronized), must happen before the owner's first write after it got the
- * same block again. mimalloc orders them, but says so to no tool; so the reclaimer adds to
- * `epoch_reclaimed.objects` with release after its last access and before mi_free, and the owner
- * loads it with acquire after mi_malloc and before its first write: when mi_malloc returns a block
- * that mi_free gave back, that addition is before it in the counter's modification order.
+ * Memory order. Whoever gives a block back accesses it last, and after the accesses of everyone else:
+ * a retired object comes to the reclaiming thread under epoch_reclaimer.lock (the owner's writes), after
+ * the grace period (every observer's reads, by liburcu; made visible to tools by
+ * sm_guards_synchronized). From there to the block's next owner, on any thread and under any manager,
+ * mi_free happens before the mi_malloc that returns the same memory, as C17 7.22.3 demands of every
+ * free and malloc. mimalloc is not instrumented, so heap.c tells the thread sanitizer that much.
  */
 #ifndef SM_EPOCH_HEAP_H
 #define SM_EPOCH_HEAP_H
@@ -55,18 +55,16 @@ struct epoch_batch {
 
 /** What was given back; written by the reclaiming thread, read by the owner. */
 struct epoch_reclaimed {
-    _Atomic uint64_t objects; /**< also the release/acquire pair described above */
-    _Atomic uint64_t payload_bytes;
+    _Atomic uint64_t objects, payload_bytes; /**< relaxed: counts, they order nothing */
 };
 
 struct epoch_heap {
     struct sm_manager *mm;
-    const struct epoch_reclaimed *reclaimed;
     struct epoch_table objects;
-    size_t recent_index;    /**< entries from here on are younger than the last safepoint */
-    size_t tombstone_count; /**< NULL entries left by sm_retire */
-    uint64_t live_objects, live_bytes, peak_live_bytes; /**< payloads, neither retired nor freed */
-    uint64_t allocated_since_safepoint;                 /**< block bytes */
+    size_t recent_index;               /**< entries from here on are younger than the last safepoint */
+    size_t tombstone_count;            /**< NULL entries left by sm_retire */
+    uint64_t live_objects, live_bytes; /**< payloads, neither retired nor freed */
+    uint64_t bytes_since_step;         /**< block bytes since the last safepoint op, or request for one */
 };
 
 static inline struct epoch_prefix *epoch_prefix_of(const struct sm_object *object)
@@ -82,7 +80,7 @@ static inline struct sm_object *epoch_object_of(struct epoch_prefix *prefix)
 /** Bytes of the system's memory that an object of `payload_bytes` holds. */
 size_t epoch_heap_block_bytes(size_t payload_bytes);
 
-void epoch_heap_init(struct epoch_heap *heap, struct sm_manager *mm, const struct epoch_reclaimed *reclaimed);
+void epoch_heap_init(struct epoch_heap *heap, struct sm_manager *mm);
 /** Free every object, without a grace period: nobody reads any more. */
 void epoch_heap_finish(struct epoch_heap *heap);
 

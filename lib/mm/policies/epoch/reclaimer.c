@@ -36,7 +36,9 @@ static struct epoch_batch take_queue(struct epoch_reclaimer *reclaimer)
 /* Under the lock. */
 static void set_phase(struct epoch_reclaimer *reclaimer, enum epoch_phase phase)
 {
-    atomic_store_explicit(&reclaimer->phase, (uint32_t)phase, memory_order_relaxed);
+    uint64_t awaited = phase == EPOCH_PHASE_WAITING ? reclaimer->queued_sequence : 0;
+    reclaimer->phase = phase;
+    atomic_store_explicit(&reclaimer->awaited_sequence, awaited, memory_order_relaxed);
     pthread_cond_broadcast(&reclaimer->done);
 }
 
@@ -47,7 +49,7 @@ static void reclaim_group(struct epoch_reclaimer *reclaimer)
     uint64_t sequence = reclaimer->queued_sequence;
     set_phase(reclaimer, EPOCH_PHASE_WAITING);
     /* R4: an owner that never leaves its iteration repins at its next safepoint. */
-    if (!reclaimer->abandoned)
+    if (reclaimer->threaded && !reclaimer->abandoned)
         sm_attention_request(reclaimer->mm);
     pthread_mutex_unlock(&reclaimer->lock);
     reclaimer->flavor->synchronize(); /* R2: liburcu alone decides; every guard active at retirement has ended */
@@ -187,27 +189,37 @@ void epoch_reclaimer_drain_inline(struct epoch_reclaimer *reclaimer)
     pthread_mutex_unlock(&reclaimer->lock);
 }
 
-/* Leave thread and reclaimer to themselves. Called with the lock held; gives it up. */
+/* Leave thread and reclaimer to themselves. Under the lock. */
 static void abandon(struct epoch_reclaimer *reclaimer)
 {
-    while (atomic_load_explicit(&reclaimer->phase, memory_order_relaxed) == EPOCH_PHASE_RELEASING)
-        pthread_cond_wait(&reclaimer->done, &reclaimer->lock);
     reclaimer->abandoned = true;
+    sm_unreserve(reclaimer->mm, (size_t)epoch_backlog_bytes(reclaimer)); /* the manager's books close now */
     pthread_detach(reclaimer->thread);
-    pthread_mutex_unlock(&reclaimer->lock);
+}
+
+/* Under the lock. Whether all is released, in time or while the thread was busy with the manager. */
+static bool finish_work(struct epoch_reclaimer *reclaimer, uint64_t timeout_ns)
+{
+    uint64_t sequence = reclaimer->queued_sequence;
+    if (wait_sequence(reclaimer, sequence, timeout_ns))
+        return true;
+    while (reclaimer->phase == EPOCH_PHASE_RELEASING)
+        pthread_cond_wait(&reclaimer->done, &reclaimer->lock);
+    return reclaimer->done_sequence >= sequence;
 }
 
 static void destroy_threaded(struct epoch_reclaimer *reclaimer)
 {
+    uint64_t timeout_ns = epoch_thread_in_guard() ? 0 : DESTROY_WAIT_NS;
     pthread_mutex_lock(&reclaimer->lock);
     reclaimer->stop = true;
     pthread_cond_signal(&reclaimer->work);
-    uint64_t timeout_ns = epoch_thread_in_guard() ? 0 : DESTROY_WAIT_NS;
-    if (!wait_sequence(reclaimer, reclaimer->queued_sequence, timeout_ns)) {
+    bool finished = finish_work(reclaimer, timeout_ns);
+    if (!finished)
         abandon(reclaimer);
-        return;
-    }
     pthread_mutex_unlock(&reclaimer->lock);
+    if (!finished)
+        return;
     pthread_join(reclaimer->thread, NULL);
     reclaimer_free(reclaimer);
 }

@@ -6,9 +6,8 @@
  * epoch_reclaimer_drain_inline, at moments that depend on the program alone.
  *
  * An idle process drains its backlog: the thread needs no call from the owner, so what is queued is
- * reusable one grace period after the last guard that was active at retirement has ended; with
- * memb on an idle machine that is well under 10 ms, and no timer is involved. (What is still open is
- * sealed when the owner leaves its guard or goes offline, see retire.c.)
+ * reusable one grace period after the last guard that was active at retirement has ended; no timer is
+ * involved. (What is still open is sealed when the owner leaves its guard or goes offline, see retire.c.)
  *
  * The reclaimer is an allocation of its own because it can outlive its manager: when some other
  * manager's guard holds liburcu's grace period back, destroying this one neither waits for that
@@ -28,7 +27,7 @@
 
 enum epoch_phase {
     EPOCH_PHASE_IDLE,
-    EPOCH_PHASE_WAITING,   /**< in a grace period: the owner helps by repinning (R4) */
+    EPOCH_PHASE_WAITING,   /**< in a grace period */
     EPOCH_PHASE_RELEASING, /**< uses the manager; never waits */
 };
 
@@ -46,8 +45,9 @@ struct epoch_reclaimer {
     uint64_t done_sequence;   /**< of these, released */
     bool stop;
     bool abandoned;
-    /** Written under `lock`; the owner also reads it without, relaxed: a hint, acted on by repinning only. */
-    _Atomic uint32_t phase;
+    enum epoch_phase phase;
+    /** The sequence whose grace period is being waited for; 0: none. Relaxed: a hint, the owner acts on it by repinning only (R4). */
+    _Atomic uint64_t awaited_sequence;
     /** Block bytes retired, not yet reusable: the owner adds, the reclaiming thread subtracts. Relaxed: a count, it orders nothing. */
     _Atomic uint64_t backlog_bytes;
     struct epoch_reclaimed reclaimed;
@@ -79,9 +79,9 @@ static inline uint64_t epoch_backlog_bytes(const struct epoch_reclaimer *reclaim
     return atomic_load_explicit(&reclaimer->backlog_bytes, memory_order_relaxed);
 }
 
-static inline bool epoch_reclaimer_is_waiting(const struct epoch_reclaimer *reclaimer)
+static inline uint64_t epoch_awaited_sequence(const struct epoch_reclaimer *reclaimer)
 {
-    return atomic_load_explicit(&reclaimer->phase, memory_order_relaxed) == EPOCH_PHASE_WAITING;
+    return atomic_load_explicit(&reclaimer->awaited_sequence, memory_order_relaxed);
 }
 
 #endif

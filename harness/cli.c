@@ -1,0 +1,88 @@
+#include "cli.h"
+
+#include "build_info.h"
+#include "list.h"
+#include "run_command.h"
+#include "run_options.h"
+#include "sapimem/option.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+    const char *name;
+    const char *summary;
+    int (*run)(int argument_count, char *const arguments[]);
+    void (*help)(void);
+} commands[] = {
+    {"run", "one measured run (the default)", hx_run_command, hx_run_help},
+    {"list", "policies, workloads and options", hx_list_command, hx_list_help},
+};
+
+/* Commands of later versions, so that asking for one is answered better than "unknown". */
+static const char *const later_commands[] = {"sweep", "minheap", "compare", "doctor", "trace"};
+
+enum {
+    COMMAND_COUNT = sizeof(commands) / sizeof(commands[0]),
+    LATER_COUNT = sizeof(later_commands) / sizeof(later_commands[0]),
+};
+
+static bool asks_for(int argument_count, char *const arguments[], const char *word, const char *letter)
+{
+    for (int i = 0; i < argument_count; i++)
+        if (strcmp(arguments[i], word) == 0 || strcmp(arguments[i], letter) == 0)
+            return true;
+    return false;
+}
+
+static int print_version(void)
+{
+    printf("harness %s, commit %s%s, %s, %s, assertions %s, sanitizers %s\n", hx_build_info.version, hx_build_info.git_commit,
+           hx_build_info.git_dirty ? " (changed)" : "", hx_build_info.compiler, hx_build_info.build_type, hx_build_info.assertions,
+           *hx_build_info.sanitizers != '\0' ? hx_build_info.sanitizers : "none");
+    return HX_EXIT_OK;
+}
+
+static int print_help(void)
+{
+    puts("usage: harness [COMMAND] [OPTIONS]\n\ncommands:");
+    for (int i = 0; i < COMMAND_COUNT; i++)
+        printf("  %-8s %s\n", commands[i].name, commands[i].summary);
+    puts("\nharness COMMAND --help says more about each; harness --version says what was built.\n");
+    hx_run_help();
+    return HX_EXIT_OK;
+}
+
+static int refuse_command(const char *name)
+{
+    struct sm_error error;
+    for (int i = 0; i < LATER_COUNT; i++) {
+        if (strcmp(later_commands[i], name) == 0) {
+            hx_refuse(&error, "%s: comes in a later version; expected run or list", name);
+            return hx_exit_refused(error.detail);
+        }
+    }
+    hx_refuse(&error, "%.80s: unknown command; expected run, list or an option such as --policy=epoch", name);
+    return hx_exit_refused(error.detail);
+}
+
+int hx_cli(int argument_count, char *const arguments[])
+{
+    bool names_command = argument_count > 1 && arguments[1][0] != '-';
+    if (!names_command && asks_for(argument_count - 1, arguments + 1, "--help", "-h"))
+        return print_help();
+    if (!names_command && asks_for(argument_count - 1, arguments + 1, "--version", "-V"))
+        return print_version();
+    if (!names_command)
+        return hx_run_command(argument_count - 1, arguments + 1);
+    for (int i = 0; i < COMMAND_COUNT; i++) {
+        if (strcmp(commands[i].name, arguments[1]) != 0)
+            continue;
+        if (!asks_for(argument_count - 2, arguments + 2, "--help", "-h"))
+            return commands[i].run(argument_count - 2, arguments + 2);
+        commands[i].help();
+        return HX_EXIT_OK;
+    }
+    return refuse_command(arguments[1]);
+}

@@ -1,0 +1,58 @@
+#include "metrics.h"
+
+#include <assert.h>
+#include <stddef.h>
+
+static const struct hx_metric table[HX_METRIC_COUNT] = {
+    [HX_METRIC_WALL_NS] = {"wall_ns", "ns", "less", HX_EXACT_NEVER, false},
+    [HX_METRIC_CPU_NS] = {"cpu_ns", "ns", "less", HX_EXACT_NEVER, false},
+    [HX_METRIC_VM_CPU_NS] = {"vm_cpu_ns", "ns", "less", HX_EXACT_NEVER, false},
+    [HX_METRIC_BOOT_NS] = {"boot_ns", "ns", "less", HX_EXACT_NEVER, false},
+    [HX_METRIC_QUIESCE_NS] = {"quiesce_ns", "ns", "less", HX_EXACT_NEVER, false},
+    [HX_METRIC_SAMPLING_NS] = {"sampling_ns", "ns", "less", HX_EXACT_NEVER, false},
+    [HX_METRIC_THROUGHPUT_BYTES_PER_S] = {"throughput_bytes_per_s", "bytes/s", "more", HX_EXACT_NEVER, false},
+    [HX_METRIC_STEPS] = {"steps", "steps", NULL, HX_EXACT_ALWAYS, false},
+    [HX_METRIC_ALLOC_BYTES] = {"alloc_bytes", "bytes", NULL, HX_EXACT_ALWAYS, false},
+    [HX_METRIC_ALLOC_COUNT] = {"alloc_count", "objects", NULL, HX_EXACT_ALWAYS, false},
+    [HX_METRIC_CHECKSUM] = {"checksum", "", NULL, HX_EXACT_ALWAYS, true},
+    [HX_METRIC_PEAK_RSS_BYTES] = {"peak_rss_bytes", "bytes", "less", HX_EXACT_NEVER, false},
+    [HX_METRIC_MEAN_RSS_BYTES] = {"mean_rss_bytes", "bytes", "less", HX_EXACT_NEVER, false},
+    [HX_METRIC_BASELINE_RSS_BYTES] = {"baseline_rss_bytes", "bytes", NULL, HX_EXACT_NEVER, false},
+    [HX_METRIC_END_RSS_ANON_BYTES] = {"end_rss_anon_bytes", "bytes", "less", HX_EXACT_NEVER, false},
+    [HX_METRIC_PEAK_LIVE_BYTES] = {"peak_live_bytes", "bytes", "less", HX_EXACT_INLINE, false},
+    [HX_METRIC_MEAN_FOOTPRINT_BYTES] = {"mean_footprint_bytes", "bytes", "less", HX_EXACT_NEVER, false},
+    [HX_METRIC_PEAK_COMMITTED_BYTES] = {"peak_committed_bytes", "bytes", "less", HX_EXACT_NEVER, false},
+    [HX_METRIC_END_COMMITTED_BYTES] = {"end_committed_bytes", "bytes", "less", HX_EXACT_NEVER, false},
+    [HX_METRIC_PEAK_BACKLOG_BYTES] = {"peak_backlog_bytes", "bytes", "less", HX_EXACT_NEVER, false},
+    [HX_METRIC_PEAK_GARBAGE_BYTES] = {"peak_garbage_bytes", "bytes", "less", HX_EXACT_NEVER, false},
+    [HX_METRIC_CYCLES] = {"cycles", "cycles", NULL, HX_EXACT_INLINE, false},
+    [HX_METRIC_TRACED_OBJECTS] = {"traced_objects", "objects", "less", HX_EXACT_INLINE, false},
+    [HX_METRIC_RETIRED_BYTES] = {"retired_bytes", "bytes", NULL, HX_EXACT_INLINE, false},
+    [HX_METRIC_RECLAIMED_BYTES] = {"reclaimed_bytes", "bytes", NULL, HX_EXACT_NEVER, false},
+    [HX_METRIC_POLICY_BYTES] = {"policy_bytes", "bytes", "less", HX_EXACT_INLINE, false},
+    [HX_METRIC_COPIED_BYTES] = {"copied_bytes", "bytes", "less", HX_EXACT_INLINE, false},
+    [HX_METRIC_DESTRUCTORS_RUN] = {"destructors_run", "calls", NULL, HX_EXACT_ALWAYS, false},
+    [HX_METRIC_LEAKED_OBJECTS] = {"leaked_objects", "objects", "less", HX_EXACT_ALWAYS, false},
+    [HX_METRIC_LEAKED_BYTES] = {"leaked_bytes", "bytes", "less", HX_EXACT_ALWAYS, false},
+    [HX_METRIC_RETAINED_OBJECTS] = {"retained_objects", "objects", NULL, HX_EXACT_ALWAYS, false},
+    [HX_METRIC_RETAINED_BYTES] = {"retained_bytes", "bytes", NULL, HX_EXACT_ALWAYS, false},
+    [HX_METRIC_GUARD_STALLS] = {"guard_stalls", "reports", "less", HX_EXACT_NEVER, false},
+    [HX_METRIC_OBSERVER_GUARDS] = {"observer_guards", "guards", "more", HX_EXACT_NEVER, false},
+    [HX_METRIC_OBSERVER_READS] = {"observer_reads", "objects", "more", HX_EXACT_NEVER, false},
+};
+
+const struct hx_metric *hx_metric(enum hx_metric_id id)
+{
+    assert(id >= 0 && id < HX_METRIC_COUNT);
+    assert(table[id].name != NULL);
+    return &table[id];
+}
+
+bool hx_metric_is_exact(enum hx_metric_id id, enum hx_repeatability repeatability)
+{
+    if (repeatability == HX_REPEATABLE_NOT)
+        return false;
+    if (repeatability == HX_REPEATABLE_WORK)
+        return table[id].exactness == HX_EXACT_ALWAYS;
+    return table[id].exactness != HX_EXACT_NEVER;
+}

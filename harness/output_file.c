@@ -1,0 +1,103 @@
+#include "output_file.h"
+
+#include "run_options.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static sm_status refuse_path(const char *option, const char *path, int reason, struct sm_error *error)
+{
+    return hx_refuse(error, "--%s=%s: expected a file that can be written: %s", option, path, strerror(reason));
+}
+
+/* Renaming over /dev/null or a pipe would replace it; such places are written directly. */
+static bool must_write_in_place(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode);
+}
+
+/* The signal thread may ask whether there is a partial file; the path itself never changes once it is set. Pairs with has_partial. */
+static void set_partial(struct hx_output *output, bool exists)
+{
+    __atomic_store_n(&output->has_partial, exists, __ATOMIC_RELEASE);
+}
+
+/* Pairs with set_partial. */
+static bool has_partial(const struct hx_output *output)
+{
+    return __atomic_load_n(&output->has_partial, __ATOMIC_ACQUIRE);
+}
+
+static sm_status open_partial(struct hx_output *output, const char *option, struct sm_error *error)
+{
+    struct stat info;
+    bool exists = stat(output->path, &info) == 0;
+    if (exists && S_ISDIR(info.st_mode))
+        return refuse_path(option, output->path, EISDIR, error);
+    if (exists && access(output->path, W_OK) != 0)
+        return refuse_path(option, output->path, errno, error);
+    int length = snprintf(output->partial_path, sizeof(output->partial_path), "%s.%ld.partial", output->path, (long)getpid());
+    if (length < 0 || (size_t)length >= sizeof(output->partial_path))
+        return refuse_path(option, output->path, ENAMETOOLONG, error);
+    int fd = open(output->partial_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    output->stream = fd >= 0 ? fdopen(fd, "w") : NULL;
+    if (output->stream == NULL)
+        return refuse_path(option, output->path, errno, error);
+    set_partial(output, true);
+    return SM_OK;
+}
+
+sm_status hx_output_open(struct hx_output *output, const char *option, const char *path, struct sm_error *error)
+{
+    memset(output, 0, sizeof(*output));
+    output->path = path;
+    if (strcmp(path, "-") == 0) {
+        output->stream = stdout;
+        return SM_OK;
+    }
+    if (!must_write_in_place(path))
+        return open_partial(output, option, error);
+    output->stream = fopen(path, "we");
+    return output->stream != NULL ? SM_OK : refuse_path(option, path, errno, error);
+}
+
+static sm_status fail(struct sm_error *error, const char *what, const struct hx_output *output, int reason)
+{
+    snprintf(error->detail, sizeof(error->detail), "%s: %s: %s", output->path, what, strerror(reason));
+    error->status = SM_ERR_SYSTEM;
+    return error->status;
+}
+
+sm_status hx_output_commit(struct hx_output *output, struct sm_error *error)
+{
+    sm_status status = SM_OK;
+    if (fflush(output->stream) != 0 || ferror(output->stream))
+        status = fail(error, "writing failed", output, errno);
+    else if (has_partial(output) && fsync(fileno(output->stream)) != 0)
+        status = fail(error, "syncing failed", output, errno);
+    else if (has_partial(output) && rename(output->partial_path, output->path) != 0)
+        status = fail(error, "renaming into place failed", output, errno);
+    if (status == SM_OK)
+        set_partial(output, false);
+    hx_output_discard(output);
+    return status;
+}
+
+void hx_output_discard(struct hx_output *output)
+{
+    if (output->stream != NULL && output->stream != stdout)
+        fclose(output->stream);
+    hx_output_abandon(output);
+    set_partial(output, false);
+    output->stream = NULL;
+}
+
+void hx_output_abandon(const struct hx_output *output)
+{
+    if (has_partial(output))
+        unlink(output->partial_path);
+}

@@ -1,0 +1,17 @@
+#include "pauses.h"
+
+#include <assert.h>
+
+void hx_pauses_add(struct hx_pauses *pauses, const struct sm_pause_record *record)
+{
+    assert(record->cause < SM_PAUSE_CAUSE_COUNT);
+    hx_histogram_add(&pauses->all, record->duration_ns);
+    uint64_t delay_ns = record->run_delay_ns < record->duration_ns ? record->run_delay_ns : record->duration_ns;
+    if (record->duration_ns - delay_ns > pauses->max_undelayed_ns)
+        pauses->max_undelayed_ns = record->duration_ns - delay_ns;
+    struct hx_pause_total *cause = &pauses->by_cause[record->cause];
+    cause->count++;
+    cause->total_ns += record->duration_ns;
+    if (record->duration_ns > cause->max_ns)
+        cause->max_ns = record->duration_ns;
+}

@@ -1,0 +1,23 @@
+/** Every stop of the VM thread, as the manager timed it, folded into one histogram and totals by cause. */
+#ifndef HX_PAUSES_H
+#define HX_PAUSES_H
+
+#include "histogram.h"
+#include "sapimem/stats.h"
+
+struct hx_pause_total {
+    uint64_t count;
+    uint64_t total_ns;
+    uint64_t max_ns;
+};
+
+/** Zeroed: none yet. */
+struct hx_pauses {
+    struct hx_histogram all;
+    uint64_t max_undelayed_ns; /**< longest one less its own involuntary run delay */
+    struct hx_pause_total by_cause[SM_PAUSE_CAUSE_COUNT];
+};
+
+void hx_pauses_add(struct hx_pauses *pauses, const struct sm_pause_record *record);
+
+#endif

@@ -1,0 +1,40 @@
+/**
+ * What the process holds, as the kernel counts it.
+ *
+ * statm is cheap and lags behind by up to some dozens of pages a thread; smaps_rollup is exact and
+ * walks the page tables, so it is read at checkpoints only.
+ */
+#ifndef HX_PROCESS_MEMORY_H
+#define HX_PROCESS_MEMORY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/** Open files of /proc; -1 where the system has none. */
+struct hx_process_memory {
+    int statm_fd;
+    int rollup_fd;
+    uint64_t page_bytes;
+};
+
+struct hx_resident {
+    uint64_t rss_bytes;
+    uint64_t anonymous_bytes; /**< RssAnon: what the heap shows up as */
+};
+
+void hx_process_memory_open(struct hx_process_memory *memory);
+void hx_process_memory_close(struct hx_process_memory *memory);
+
+/** The quick figures; zero where the system does not tell. */
+struct hx_resident hx_process_memory_quick(const struct hx_process_memory *memory);
+
+/** The exact ones; the quick ones where the system has no smaps_rollup. */
+struct hx_resident hx_process_memory_exact(const struct hx_process_memory *memory);
+
+/** Highest RSS since the program was started (VmHWM). Unlike ru_maxrss it is not inherited over exec. */
+uint64_t hx_process_memory_peak(void);
+
+/** Bytes that this process may still take: the system's available memory, or the cgroup's room if that is less. */
+uint64_t hx_process_memory_available(void);
+
+#endif

@@ -1,0 +1,39 @@
+/** Everything one run found out: what the sinks and the summary read. */
+#ifndef HX_REPORT_H
+#define HX_REPORT_H
+
+#include "context.h"
+#include "event_logs.h"
+#include "metrics.h"
+#include "pauses.h"
+#include "run_plan.h"
+#include "sampler.h"
+
+enum hx_run_status {
+    HX_STATUS_OK,
+    HX_STATUS_OOM,
+    HX_STATUS_INVALID,
+    HX_STATUS_TIMEOUT,
+    HX_STATUS_INTERRUPTED,
+};
+
+/** Name as it appears in results ("ok", "oom", ...). */
+const char *hx_run_status_name(enum hx_run_status status);
+
+/** Large: lives on the heap, allocated and touched before the run so that it counts in the baseline. */
+struct hx_report {
+    const struct hx_plan *plan;
+    struct hx_context context;
+    enum hx_run_status status;
+    char error[SM_DETAIL_BYTES]; /**< "" when status is HX_STATUS_OK */
+    enum hx_repeatability repeatability;
+    struct hx_metrics metrics;
+    struct hx_pauses pauses;
+    struct hx_histogram service_ns; /**< time of each step */
+    struct hx_cycle_log cycles;
+    struct hx_guard_log guards;
+    struct hx_sampler sampler;
+    struct hx_notes notes;
+};
+
+#endif

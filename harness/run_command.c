@@ -1,0 +1,171 @@
+#include "run_command.h"
+
+#include "csv_sink.h"
+#include "json_sink.h"
+#include "output_file.h"
+#include "report.h"
+#include "runner.h"
+#include "sapimem/manager.h"
+#include "spec_names.h"
+#include "summary.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { OUTPUT_JSON, OUTPUT_CSV, OUTPUT_COUNT };
+
+/* One run's large parts, on the heap. */
+struct session {
+    struct hx_plan plan;
+    struct hx_output outputs[OUTPUT_COUNT];
+    struct hx_report report;
+};
+
+int hx_exit_refused(const char *line)
+{
+    fprintf(stderr, "harness: %s\n", line);
+    return HX_EXIT_REFUSED;
+}
+
+/* Zeroed memory that is resident, so that later writes to it do not show up as the run's. */
+static struct session *session_create(void)
+{
+    struct session *session = (struct session *)calloc(1, sizeof(*session));
+    if (session == NULL)
+        return NULL;
+    long page_bytes = sysconf(_SC_PAGESIZE);
+    for (volatile char *byte = (volatile char *)session; byte < (volatile char *)(session + 1); byte += page_bytes)
+        *byte = 0;
+    session->report.plan = &session->plan;
+    return session;
+}
+
+static void session_destroy(struct session *session)
+{
+    for (int i = 0; i < OUTPUT_COUNT; i++)
+        hx_output_discard(&session->outputs[i]);
+    free(session);
+}
+
+static sm_status open_outputs(struct session *session, struct sm_error *error)
+{
+    static const enum hx_option_id ids[OUTPUT_COUNT] = {HX_OPT_JSON, HX_OPT_CSV};
+    const struct hx_run_options *options = &session->plan.options;
+    if (options->given[HX_OPT_JSON] && options->given[HX_OPT_CSV] &&
+        strcmp(options->value[HX_OPT_JSON].text, options->value[HX_OPT_CSV].text) == 0)
+        return hx_refuse(error, "--csv=%s: expected another place than --json", options->value[HX_OPT_CSV].text);
+    sm_status status = SM_OK;
+    for (int i = 0; i < OUTPUT_COUNT && status == SM_OK; i++)
+        if (options->given[ids[i]])
+            status = hx_output_open(&session->outputs[i], hx_option(ids[i])->name, options->value[ids[i]].text, error);
+    return status;
+}
+
+/* What only the manager can refuse is found out by making one, before there is anything to undo. */
+static sm_status try_manager(const struct hx_plan *plan, struct sm_error *error)
+{
+    struct wl_config config = hx_plan_workload_config(plan);
+    struct sm_manager *mm = NULL;
+    config.manager.fail_alloc_after = 0;
+    sm_status status = sm_manager_create(&config.manager, &mm, error);
+    sm_manager_destroy(mm);
+    if (status != SM_OK && plan->options.given[HX_OPT_PACING] && strncmp(error->detail, "pacing", 6) == 0)
+        return hx_refuse_spec("pacing", plan->options.value[HX_OPT_PACING].text, error);
+    /* A limit that leaves no room to begin is a result of the run, not a refusal. */
+    return status == SM_ERR_OUT_OF_MEMORY ? SM_OK : status;
+}
+
+static sm_status prepare(struct session *session, int argument_count, char *const arguments[], struct sm_error *error)
+{
+    hx_run_options_init(&session->plan.options);
+    sm_status status = hx_run_options_parse(&session->plan.options, argument_count, arguments, error);
+    if (status == SM_OK)
+        status = hx_plan_resolve(&session->plan, error);
+    if (status == SM_OK)
+        status = try_manager(&session->plan, error);
+    if (status == SM_OK)
+        status = open_outputs(session, error);
+    return status;
+}
+
+static bool write_output(struct session *session, int index, bool (*write)(const struct hx_report *, FILE *))
+{
+    struct hx_output *output = &session->outputs[index];
+    struct sm_error error = {SM_OK, ""};
+    if (!hx_output_is_open(output))
+        return true;
+    if (!write(&session->report, output->stream)) {
+        fprintf(stderr, "harness: %s: writing failed\n", output->path);
+        hx_output_discard(output);
+        return false;
+    }
+    if (hx_output_commit(output, &error) != SM_OK) {
+        fprintf(stderr, "harness: %s\n", error.detail);
+        return false;
+    }
+    return true;
+}
+
+static bool write_results(struct session *session)
+{
+    bool takes_stdout = false;
+    for (int i = 0; i < OUTPUT_COUNT; i++)
+        takes_stdout = takes_stdout || hx_output_is_stdout(&session->outputs[i]);
+    bool is_written = write_output(session, OUTPUT_JSON, hx_json_write);
+    is_written = write_output(session, OUTPUT_CSV, hx_csv_write) && is_written;
+    if (!takes_stdout && session->plan.options.value[HX_OPT_QUIET].count == 0)
+        hx_summary_print(&session->report, stdout);
+    return fflush(stdout) == 0 && is_written;
+}
+
+static int exit_code(const struct hx_report *report)
+{
+    if (report->status == HX_STATUS_OK)
+        return HX_EXIT_OK;
+    fprintf(stderr, "harness: %s: %s\n", hx_run_status_name(report->status), report->error);
+    return report->status == HX_STATUS_INTERRUPTED ? HX_EXIT_INTERRUPTED : HX_EXIT_FAILED;
+}
+
+int hx_run_command(int argument_count, char *const arguments[])
+{
+    struct sm_error error = {SM_OK, ""};
+    struct session *session = session_create();
+    if (session == NULL)
+        return hx_exit_refused("out of memory");
+    int code = HX_EXIT_REFUSED;
+    if (prepare(session, argument_count, arguments, &error) != SM_OK ||
+        hx_run_execute(&session->plan, &session->report, session->outputs, OUTPUT_COUNT, &error) != SM_OK) {
+        hx_exit_refused(error.detail);
+    } else {
+        bool is_written = write_results(session);
+        code = exit_code(&session->report);
+        if (!is_written && code == HX_EXIT_OK)
+            code = HX_EXIT_FAILED;
+    }
+    session_destroy(session);
+    return code;
+}
+
+static void print_option(const struct hx_option *option)
+{
+    char usage[96];
+    snprintf(usage, sizeof(usage), "--%s%s%s", option->name, *option->placeholder != '\0' ? "=" : "", option->placeholder);
+    const char *value = option->default_text != NULL ? option->default_text : option->default_note;
+    printf("  %-40s %s", usage, option->help);
+    if (value != NULL && option->kind != HX_KIND_FLAG)
+        printf(" [%s]", value);
+    putchar('\n');
+}
+
+void hx_run_help(void)
+{
+    puts("usage: harness [run] [--OPTION=VALUE | --OPTION VALUE]...\n\n"
+         "One measured run: a summary on standard output, or a JSON document with --json.\n"
+         "SIZE: 65536, 64K, 16M, 1G (powers of 1024); N: 1000, 10k, 5m (powers of 1000); [default].\n");
+    for (int id = 0; id < HX_OPTION_COUNT; id++)
+        print_option(hx_option((enum hx_option_id)id));
+    puts("\nSignals: SIGINT and SIGTERM end the run cleanly, twice at once; SIGUSR1 asks for a cycle.\n"
+         "Exit: 0 done, 1 the run failed (the result says how), 2 refused before anything ran, 130 interrupted.");
+}

@@ -1,0 +1,418 @@
+#include "runner.h"
+
+#include "control.h"
+#include "observers.h"
+#include "oracle.h"
+#include "progress.h"
+#include "quantities.h"
+#include "sapimem/policy.h"
+#include "signals.h"
+#include "spec_names.h"
+#include "summary.h"
+#include "workloads/checksum.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+struct run {
+    const struct hx_plan *plan;
+    struct hx_report *report;
+    struct hx_control control;
+    struct hx_signals *signals;
+    struct hx_observers *observers;
+    struct hx_progress progress;
+    struct wl_instance *instance; /* NULL until it is created */
+    bool is_working;              /* between the first step and the last: pauses count only then */
+    bool is_sampling;             /* until the last step */
+    bool reached_end;             /* the work asked for was done */
+    uint64_t work_start_ns;
+    uint64_t work_start_bytes;    /* allocation clock after boot */
+};
+
+static void set_status(struct run *run, enum hx_run_status status, const char *error)
+{
+    /* The first failure explains the run; what follows from it does not. */
+    if (run->report->status != HX_STATUS_OK)
+        return;
+    run->report->status = status;
+    snprintf(run->report->error, sizeof(run->report->error), "%s", error);
+}
+
+/* ---- hooks: on the VM thread, at safepoints ---- */
+
+static void show_progress(struct run *run, const struct sm_stats *stats, uint64_t now_ns)
+{
+    if (hx_progress_is_due(&run->progress, now_ns))
+        hx_progress_show(&run->progress, stats, run->instance != NULL ? run->instance->steps_done : 0, now_ns);
+}
+
+static void on_pause(void *context, const struct sm_pause_record *pause)
+{
+    struct run *run = (struct run *)context;
+    if (run->is_working)
+        hx_pauses_add(&run->report->pauses, pause);
+}
+
+static void on_cycle(void *context, const struct sm_cycle_record *cycle)
+{
+    struct run *run = (struct run *)context;
+    hx_cycle_log_add(&run->report->cycles, cycle);
+    if (run->plan->options.value[HX_OPT_TRACE_GC].count != 0)
+        hx_cycle_line_print(cycle, hx_now_ns() - run->report->sampler.start_ns, stderr);
+}
+
+static void on_guard_stall(void *context, const struct sm_guard_report *report)
+{
+    struct run *run = (struct run *)context;
+    hx_guard_log_add(&run->report->guards, report);
+}
+
+static uint64_t oracle_garbage(const struct run *run)
+{
+    if (run->instance == NULL || run->instance->ops->garbage_bytes == NULL)
+        return HX_UNKNOWN;
+    return run->instance->ops->garbage_bytes(run->instance);
+}
+
+static void on_tick(void *context, struct sm_manager *mm)
+{
+    struct run *run = (struct run *)context;
+    if (!run->is_sampling)
+        return;
+    struct sm_stats stats;
+    sm_stats_get(mm, &stats);
+    hx_control_set_clock(&run->control, stats.alloc_bytes);
+    hx_sampler_tick(&run->report->sampler, &stats, oracle_garbage(run), false);
+    if (run->progress.is_on)
+        show_progress(run, &stats, hx_now_ns());
+}
+
+/* ---- phases ---- */
+
+static bool create_instance(struct run *run, struct sm_error *error)
+{
+    struct wl_config config = hx_plan_workload_config(run->plan);
+    config.manager.hooks = (struct sm_hooks){
+        .context = run,
+        .on_pause = on_pause,
+        .on_cycle = on_cycle,
+        .on_guard_stall = on_guard_stall,
+        .on_tick = on_tick,
+        .tick_bytes = run->plan->tick_bytes,
+    };
+    uint64_t start_ns = hx_now_ns();
+    struct wl_instance *instance = NULL;
+    error->status = SM_OK;
+    error->detail[0] = '\0';
+    sm_status status = run->plan->workload->create(&config, &instance, error);
+    if (status != SM_OK) {
+        error->status = status;
+        return false;
+    }
+    run->instance = instance;
+    hx_metrics_set(&run->report->metrics, HX_METRIC_BOOT_NS, hx_now_ns() - start_ns);
+    hx_signals_attach(run->signals, instance->mm);
+    return true;
+}
+
+static bool start_observers(struct run *run, struct sm_error *error)
+{
+    const struct hx_plan *plan = run->plan;
+    if (plan->observer_count == 0)
+        return true;
+    if (run->instance->observed_roots == NULL)
+        hx_note(&run->report->notes, "workload %s shows observers no roots: they only pin their guards", plan->workload_name);
+    struct hx_observers_config config = {
+        .mm = run->instance->mm,
+        .observed_roots = run->instance->observed_roots,
+        .count = plan->observer_count,
+        .stall = plan->has_stall ? &plan->stall : NULL,
+        .control = &run->control,
+        .seed = plan->options.value[HX_OPT_SEED].count,
+    };
+    return hx_observers_start(&config, &run->observers, error) == SM_OK;
+}
+
+static bool work_is_done(const struct run *run, uint64_t clock_bytes, uint64_t now_ns)
+{
+    const struct hx_plan *plan = run->plan;
+    return (plan->alloc_bytes != 0 && clock_bytes >= plan->alloc_bytes) ||
+           (plan->steps != 0 && run->instance->steps_done >= plan->steps) ||
+           (plan->work_ns != 0 && now_ns - run->work_start_ns >= plan->work_ns);
+}
+
+static void fail_on_step(struct run *run, enum wl_step step)
+{
+    const struct wl_instance *instance = run->instance;
+    if (step == WL_STEP_INVALID)
+        set_status(run, HX_STATUS_INVALID, instance->error.detail);
+    else if (step == WL_STEP_FAILED)
+        set_status(run, sm_error_status(instance->mm) == SM_ERR_OUT_OF_MEMORY ? HX_STATUS_OOM : HX_STATUS_INVALID,
+                   sm_error_detail(instance->mm));
+}
+
+static bool was_stopped(struct run *run)
+{
+    switch (hx_control_stop(&run->control)) {
+    case HX_STOP_INTERRUPTED:
+        set_status(run, HX_STATUS_INTERRUPTED, "interrupted before the work was done");
+        return true;
+    case HX_STOP_TIMEOUT:
+        set_status(run, HX_STATUS_TIMEOUT, "--timeout passed before the work was done");
+        return true;
+    case HX_STOP_NONE:
+        break;
+    }
+    return false;
+}
+
+/* Steps until the work is done, someone asks for an end, or a step fails. */
+static void run_steps(struct run *run)
+{
+    struct wl_instance *instance = run->instance;
+    uint64_t now_ns = run->work_start_ns;
+    while (!was_stopped(run)) {
+        uint64_t start_ns = now_ns;
+        enum wl_step step = instance->ops->step(instance);
+        now_ns = hx_now_ns();
+        hx_histogram_add(&run->report->service_ns, now_ns - start_ns);
+        uint64_t clock_bytes = sm_hot(instance->mm)->alloc_bytes;
+        hx_control_set_clock(&run->control, clock_bytes);
+        if (step == WL_STEP_FAILED || step == WL_STEP_INVALID) {
+            fail_on_step(run, step);
+            return;
+        }
+        if (step == WL_STEP_DONE || work_is_done(run, clock_bytes, now_ns)) {
+            run->reached_end = true;
+            return;
+        }
+        if (hx_progress_is_due(&run->progress, now_ns)) {
+            struct sm_stats stats;
+            sm_stats_get(instance->mm, &stats);
+            show_progress(run, &stats, now_ns);
+        }
+    }
+}
+
+static void measure_end_of_work(struct run *run, uint64_t wall_ns)
+{
+    struct hx_metrics *metrics = &run->report->metrics;
+    struct hx_sampler *sampler = &run->report->sampler;
+    struct sm_stats stats;
+    sm_stats_get(run->instance->mm, &stats);
+    hx_sampler_tick(sampler, &stats, oracle_garbage(run), true);
+    uint64_t peak_bytes = hx_process_memory_peak();
+    hx_metrics_set(metrics, HX_METRIC_PEAK_RSS_BYTES, peak_bytes > sampler->peak_rss_bytes ? peak_bytes : sampler->peak_rss_bytes);
+    hx_metrics_set(metrics, HX_METRIC_MEAN_RSS_BYTES, hx_sampler_mean_rss(sampler));
+    hx_metrics_set(metrics, HX_METRIC_MEAN_FOOTPRINT_BYTES, hx_sampler_mean_footprint(sampler));
+    hx_metrics_set(metrics, HX_METRIC_END_COMMITTED_BYTES, stats.committed_bytes);
+    hx_metrics_set(metrics, HX_METRIC_END_RSS_ANON_BYTES, sampler->last.rss_anon_bytes);
+    hx_metrics_set(metrics, HX_METRIC_SAMPLING_NS, sampler->cost_ns);
+    if (wall_ns != 0)
+        hx_metrics_set(metrics, HX_METRIC_THROUGHPUT_BYTES_PER_S,
+                       (uint64_t)((double)(stats.alloc_bytes - run->work_start_bytes) * 1e9 / (double)wall_ns));
+}
+
+static void work(struct run *run)
+{
+    struct hx_metrics *metrics = &run->report->metrics;
+    uint64_t process_ns = hx_process_cpu_ns();
+    uint64_t thread_ns = hx_thread_cpu_ns();
+    run->work_start_bytes = sm_hot(run->instance->mm)->alloc_bytes;
+    run->work_start_ns = hx_now_ns();
+    run->is_working = true;
+    run_steps(run);
+    uint64_t wall_ns = hx_now_ns() - run->work_start_ns;
+    run->is_working = false;
+    hx_metrics_set(metrics, HX_METRIC_WALL_NS, wall_ns);
+    hx_metrics_set(metrics, HX_METRIC_VM_CPU_NS, hx_thread_cpu_ns() - thread_ns);
+    hx_metrics_set(metrics, HX_METRIC_CPU_NS, hx_process_cpu_ns() - process_ns);
+    measure_end_of_work(run, wall_ns);
+    run->is_sampling = false;
+    hx_progress_end(&run->progress);
+    hx_signals_work_done(run->signals);
+}
+
+static void end_observers(struct run *run)
+{
+    if (run->observers == NULL)
+        return;
+    struct hx_observers_result result = hx_observers_stop(run->observers);
+    run->observers = NULL;
+    hx_metrics_set(&run->report->metrics, HX_METRIC_OBSERVER_GUARDS, result.guards);
+    hx_metrics_set(&run->report->metrics, HX_METRIC_OBSERVER_READS, result.objects_read);
+    if (result.broken_objects > 0) {
+        char line[SM_DETAIL_BYTES];
+        snprintf(line, sizeof(line), "observers read %" PRIu64 " broken objects under their guards", result.broken_objects);
+        set_status(run, HX_STATUS_INVALID, line);
+    }
+}
+
+static void quiesce(struct run *run)
+{
+    if (!hx_plan_has_cycles(run->plan))
+        return;
+    uint64_t start_ns = hx_now_ns();
+    sm_status status = sm_quiesce(run->instance->mm);
+    hx_metrics_set(&run->report->metrics, HX_METRIC_QUIESCE_NS, hx_now_ns() - start_ns);
+    if (status != SM_OK) {
+        char line[SM_DETAIL_BYTES];
+        snprintf(line, sizeof(line), "quiesce: %s: %.300s", sm_status_name(status), sm_error_detail(run->instance->mm));
+        set_status(run, HX_STATUS_INVALID, line);
+    }
+}
+
+static void consult_oracle(struct run *run)
+{
+    struct hx_metrics *metrics = &run->report->metrics;
+    struct hx_oracle_result result;
+    if (hx_oracle_run(run->instance->mm, &result) != SM_OK) {
+        hx_note(&run->report->notes, "oracle: no memory for the visited set; leaked and retained objects are not known");
+        return;
+    }
+    hx_metrics_set(metrics, HX_METRIC_LEAKED_OBJECTS, result.leaked_objects);
+    hx_metrics_set(metrics, HX_METRIC_LEAKED_BYTES, result.leaked_bytes);
+    hx_metrics_set(metrics, HX_METRIC_RETAINED_OBJECTS, result.retained_objects);
+    hx_metrics_set(metrics, HX_METRIC_RETAINED_BYTES, result.retained_bytes);
+    if (result.missing_objects > 0 || result.broken_objects > 0) {
+        char line[SM_DETAIL_BYTES];
+        snprintf(line, sizeof(line), "oracle: %" PRIu64 " reachable objects are not the manager's, %" PRIu64 " have broken headers",
+                 result.missing_objects, result.broken_objects);
+        set_status(run, HX_STATUS_INVALID, line);
+    }
+}
+
+static void measure_totals(struct run *run)
+{
+    struct hx_metrics *metrics = &run->report->metrics;
+    struct sm_stats stats;
+    sm_stats_get(run->instance->mm, &stats);
+    const struct {
+        enum hx_metric_id id;
+        uint64_t value;
+    } totals[] = {
+        {HX_METRIC_STEPS, run->instance->steps_done},
+        {HX_METRIC_ALLOC_BYTES, stats.alloc_bytes},
+        {HX_METRIC_ALLOC_COUNT, stats.alloc_count},
+        {HX_METRIC_PEAK_LIVE_BYTES, stats.peak_live_bytes},
+        {HX_METRIC_PEAK_COMMITTED_BYTES, stats.peak_committed_bytes},
+        {HX_METRIC_PEAK_BACKLOG_BYTES, stats.peak_backlog_bytes},
+        {HX_METRIC_CYCLES, stats.cycles},
+        {HX_METRIC_TRACED_OBJECTS, stats.traced_objects},
+        {HX_METRIC_RETIRED_BYTES, stats.retired_bytes},
+        {HX_METRIC_RECLAIMED_BYTES, stats.reclaimed_bytes},
+        {HX_METRIC_POLICY_BYTES, stats.policy_bytes},
+        {HX_METRIC_COPIED_BYTES, stats.copied_bytes},
+        {HX_METRIC_DESTRUCTORS_RUN, stats.destructors_run},
+        {HX_METRIC_GUARD_STALLS, stats.guard_stalls},
+    };
+    for (size_t i = 0; i < sizeof(totals) / sizeof(totals[0]); i++)
+        hx_metrics_set(metrics, totals[i].id, totals[i].value);
+    uint64_t garbage_bytes = run->report->sampler.peak_garbage_bytes;
+    if (run->instance->ops->garbage_bytes == NULL)
+        garbage_bytes = stats.peak_garbage_bytes;
+    hx_metrics_set(metrics, HX_METRIC_PEAK_GARBAGE_BYTES, garbage_bytes);
+}
+
+/* After the last step. A run that found its heap wrong does not touch it again. */
+static void conclude(struct run *run)
+{
+    struct hx_report *report = run->report;
+    struct wl_instance *instance = run->instance;
+    if (run->reached_end)
+        fail_on_step(run, instance->ops->finish(instance));
+    end_observers(run);
+    if (report->status != HX_STATUS_INVALID)
+        quiesce(run);
+    if (report->status != HX_STATUS_INVALID)
+        consult_oracle(run);
+    if (report->status != HX_STATUS_INVALID)
+        sm_finalizers_run_all(instance->mm);
+    if (report->status == HX_STATUS_OK)
+        hx_metrics_set(&report->metrics, HX_METRIC_CHECKSUM,
+                       wl_checksum_fold(instance->checksum, instance->destructor_sum));
+    measure_totals(run);
+}
+
+static void judge_repeatability(struct run *run)
+{
+    struct hx_report *report = run->report;
+    if (report->status != HX_STATUS_OK || run->plan->work_ns != 0)
+        report->repeatability = HX_REPEATABLE_NOT;
+    else
+        report->repeatability = run->plan->runs_inline ? HX_REPEATABLE_WHOLLY : HX_REPEATABLE_WORK;
+}
+
+static void add_notes(struct run *run)
+{
+    struct hx_report *report = run->report;
+    if (report->cycles.stride > 1)
+        hx_note(&report->notes, "the cycles array holds one in %" PRIu64, report->cycles.stride);
+    if (report->sampler.count < 200)
+        hx_note(&report->notes, "the series has %zu points: too few safepoints in so short a run", report->sampler.count);
+    if (report->context.count == HX_FACTS_MAX)
+        hx_note(&report->notes, "the context is not complete: too many facts");
+}
+
+/* What a refusal to create means: wrong arguments, an invalid trace among them, refuse the run; a full memory is its result. */
+static sm_status judge_creation(struct run *run, struct sm_error *error)
+{
+    if (error->status == SM_ERR_OUT_OF_MEMORY)
+        set_status(run, HX_STATUS_OOM, error->detail);
+    else if (error->status == SM_ERR_SYSTEM)
+        set_status(run, HX_STATUS_INVALID, error->detail);
+    else if (run->plan->trace_path != NULL)
+        return hx_refuse_spec("workload", run->plan->workload_name, error);
+    else
+        return error->status;
+    return SM_OK;
+}
+
+static void tear_down(struct run *run)
+{
+    if (run->signals != NULL)
+        hx_signals_attach(run->signals, NULL);
+    if (run->instance != NULL)
+        run->plan->workload->destroy(run->instance);
+    run->instance = NULL;
+    hx_sampler_end(&run->report->sampler);
+}
+
+static void tell_notes(const struct hx_plan *plan)
+{
+    for (size_t i = 0; i < plan->told.count; i++)
+        fprintf(stderr, "harness: note: %s\n", plan->told.lines[i]);
+}
+
+sm_status hx_run_execute(const struct hx_plan *plan, struct hx_report *report, const struct hx_output *outputs,
+                         size_t output_count, struct sm_error *error)
+{
+    assert(report->plan == plan);
+    struct run run = {.plan = plan, .report = report, .is_sampling = true};
+    hx_context_gather(&report->context);
+    if (hx_signals_start(&run.control, plan->timeout_ns, outputs, output_count, &run.signals) != SM_OK) {
+        snprintf(error->detail, sizeof(error->detail), "the system refused a thread for signals");
+        return SM_ERR_SYSTEM;
+    }
+    hx_progress_begin(&run.progress, plan, hx_now_ns());
+    hx_sampler_begin(&report->sampler);
+    hx_metrics_set(&report->metrics, HX_METRIC_BASELINE_RSS_BYTES, report->sampler.points[0].rss_bytes);
+    sm_status status = SM_OK;
+    if (!create_instance(&run, error)) {
+        status = judge_creation(&run, error);
+    } else if (!start_observers(&run, error)) {
+        set_status(&run, HX_STATUS_INVALID, error->detail);
+    } else {
+        tell_notes(plan);
+        work(&run);
+        conclude(&run);
+    }
+    tear_down(&run);
+    judge_repeatability(&run);
+    add_notes(&run);
+    hx_progress_end(&run.progress);
+    hx_signals_stop(run.signals);
+    return status;
+}

@@ -1,0 +1,35 @@
+/**
+ * Signals, taken by a thread of their own, so that no handler and no global is needed.
+ *
+ * SIGINT and SIGTERM ask for a clean stop; a second one ends the program at once, with partial outputs
+ * removed. SIGUSR1 asks for a cycle. The thread also keeps the run's timeout.
+ */
+#ifndef HX_SIGNALS_H
+#define HX_SIGNALS_H
+
+#include "control.h"
+#include "output_file.h"
+#include "sapimem/status.h"
+
+struct hx_signals;
+struct sm_manager;
+
+/**
+ * Block the signals in this thread (and so in all it starts) and start the thread that takes them.
+ *
+ * `timeout_ns` 0: none. The `output_count` outputs outlive it.
+ * Errors: SM_ERR_SYSTEM.
+ */
+sm_status hx_signals_start(struct hx_control *control, uint64_t timeout_ns, const struct hx_output *outputs,
+                           size_t output_count, struct hx_signals **signals);
+
+/** Whom SIGUSR1 is for; NULL before the manager is destroyed. */
+void hx_signals_attach(struct hx_signals *signals, struct sm_manager *mm);
+
+/** The timeout no longer counts. */
+void hx_signals_work_done(struct hx_signals *signals);
+
+/** Stop the thread and restore the signals. NULL is fine. */
+void hx_signals_stop(struct hx_signals *signals);
+
+#endif

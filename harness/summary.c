@@ -1,0 +1,130 @@
+#include "summary.h"
+
+#include "quantities.h"
+#include "sapimem/policy.h"
+
+#include <inttypes.h>
+
+static void print_metric(FILE *stream, const char *before, const struct hx_metrics *metrics, enum hx_metric_id id,
+                         const char *(*format)(uint64_t, char *))
+{
+    char text[HX_QUANTITY_BYTES];
+    fprintf(stream, "%s%s", before, metrics->is_known[id] ? format(metrics->value[id], text) : "n/a");
+}
+
+static void print_title(const struct hx_report *report, FILE *stream)
+{
+    const struct hx_plan *plan = report->plan;
+    fprintf(stream, "%s on %s, %s, seed %" PRIu64, plan->policy_text, plan->options.value[HX_OPT_WORKLOAD].text,
+            hx_option_choice(&plan->options, HX_OPT_SAPI), plan->options.value[HX_OPT_SEED].count);
+    if (plan->options.has_value[HX_OPT_PACING])
+        fprintf(stream, ", pacing %s", plan->options.value[HX_OPT_PACING].text);
+    else
+        fprintf(stream, ", threshold n/a");
+    char limit[HX_QUANTITY_BYTES];
+    if (plan->memory_limit_bytes != 0)
+        fprintf(stream, ", limit %s", hx_format_bytes(plan->memory_limit_bytes, limit));
+    if (plan->observer_count > 0)
+        fprintf(stream, ", %u observer%s", plan->observer_count, plan->observer_count > 1 ? "s" : "");
+    fprintf(stream, ": %s\n", hx_run_status_name(report->status));
+    if (report->status != HX_STATUS_OK)
+        fprintf(stream, "  error       %s\n", report->error);
+}
+
+static void print_work(const struct hx_report *report, FILE *stream)
+{
+    const struct hx_metrics *metrics = &report->metrics;
+    print_metric(stream, "  throughput  ", metrics, HX_METRIC_THROUGHPUT_BYTES_PER_S, hx_format_bytes);
+    print_metric(stream, "/s   (", metrics, HX_METRIC_ALLOC_BYTES, hx_format_bytes);
+    print_metric(stream, " in ", metrics, HX_METRIC_WALL_NS, hx_format_ns);
+    print_metric(stream, ", ", metrics, HX_METRIC_STEPS, hx_format_count);
+    fprintf(stream, " %ss)\n", report->plan->workload->step_unit);
+    print_metric(stream, "  cpu         ", metrics, HX_METRIC_CPU_NS, hx_format_ns);
+    print_metric(stream, "   of which VM thread ", metrics, HX_METRIC_VM_CPU_NS, hx_format_ns);
+    fputc('\n', stream);
+}
+
+static void print_step_latency(const struct hx_report *report, FILE *stream)
+{
+    char p50[HX_QUANTITY_BYTES], p99[HX_QUANTITY_BYTES], max[HX_QUANTITY_BYTES];
+    const struct hx_histogram *service = &report->service_ns;
+    fprintf(stream, "  %-10s  p50 %s   p99 %s   max %s\n", report->plan->workload->step_unit,
+            hx_format_ns(hx_histogram_quantile(service, 0.5), p50), hx_format_ns(hx_histogram_quantile(service, 0.99), p99),
+            hx_format_ns(service->maximum, max));
+}
+
+static void print_pauses(const struct hx_report *report, FILE *stream)
+{
+    const struct hx_histogram *all = &report->pauses.all;
+    if (hx_plan_has_cycles(report->plan)) {
+        print_metric(stream, "  cycles      ", &report->metrics, HX_METRIC_CYCLES, hx_format_count);
+        print_metric(stream, "   destructors run ", &report->metrics, HX_METRIC_DESTRUCTORS_RUN, hx_format_count);
+        fputc('\n', stream);
+    }
+    if (all->count == 0) {
+        fputs("  pauses      none\n", stream);
+        return;
+    }
+    char p50[HX_QUANTITY_BYTES], p99[HX_QUANTITY_BYTES], p999[HX_QUANTITY_BYTES], max[HX_QUANTITY_BYTES], undelayed[HX_QUANTITY_BYTES];
+    double share = report->metrics.value[HX_METRIC_WALL_NS] != 0
+                       ? 100 * (double)all->total / (double)report->metrics.value[HX_METRIC_WALL_NS]
+                       : 0;
+    fprintf(stream, "  pauses      p50 %s   p99 %s   p99.9 %s   max %s (%s undelayed)   %" PRIu64 " of them, %.1f %% of the time\n",
+            hx_format_ns(hx_histogram_quantile(all, 0.5), p50), hx_format_ns(hx_histogram_quantile(all, 0.99), p99),
+            hx_format_ns(hx_histogram_quantile(all, 0.999), p999), hx_format_ns(all->maximum, max),
+            hx_format_ns(report->pauses.max_undelayed_ns, undelayed), all->count, share);
+}
+
+static void print_memory(const struct hx_report *report, FILE *stream)
+{
+    const struct hx_metrics *metrics = &report->metrics;
+    print_metric(stream, "  rss         peak ", metrics, HX_METRIC_PEAK_RSS_BYTES, hx_format_bytes);
+    print_metric(stream, "   mean ", metrics, HX_METRIC_MEAN_RSS_BYTES, hx_format_bytes);
+    print_metric(stream, "   before the heap ", metrics, HX_METRIC_BASELINE_RSS_BYTES, hx_format_bytes);
+    print_metric(stream, "\n  footprint   peak ", metrics, HX_METRIC_PEAK_COMMITTED_BYTES, hx_format_bytes);
+    print_metric(stream, "   mean ", metrics, HX_METRIC_MEAN_FOOTPRINT_BYTES, hx_format_bytes);
+    print_metric(stream, "   peak live ", metrics, HX_METRIC_PEAK_LIVE_BYTES, hx_format_bytes);
+    print_metric(stream, "\n  backlog     peak ", metrics, HX_METRIC_PEAK_BACKLOG_BYTES, hx_format_bytes);
+    print_metric(stream, "\n  leaked      ", metrics, HX_METRIC_LEAKED_OBJECTS, hx_format_count);
+    print_metric(stream, " objects   retained ", metrics, HX_METRIC_RETAINED_OBJECTS, hx_format_count);
+    fputc('\n', stream);
+}
+
+static void print_guards(const struct hx_report *report, FILE *stream)
+{
+    char age[HX_QUANTITY_BYTES], backlog[HX_QUANTITY_BYTES];
+    for (size_t i = 0; i < report->guards.count; i++) {
+        const struct sm_guard_report *guard = &report->guards.entries[i].report;
+        fprintf(stream, "  stall       %s at %s held %s for %s\n", guard->thread, guard->site,
+                hx_format_bytes(guard->backlog_bytes, backlog), hx_format_ns(guard->age_ns, age));
+    }
+}
+
+static void print_notes(const struct hx_notes *notes, FILE *stream)
+{
+    for (size_t i = 0; i < notes->count; i++)
+        fprintf(stream, "  note        %s\n", notes->lines[i]);
+}
+
+void hx_summary_print(const struct hx_report *report, FILE *stream)
+{
+    print_title(report, stream);
+    print_work(report, stream);
+    print_step_latency(report, stream);
+    print_pauses(report, stream);
+    print_memory(report, stream);
+    if (report->metrics.is_known[HX_METRIC_CHECKSUM])
+        fprintf(stream, "  checksum    %016" PRIx64 "\n", report->metrics.value[HX_METRIC_CHECKSUM]);
+    print_guards(report, stream);
+    print_notes(&report->plan->notes, stream);
+    print_notes(&report->notes, stream);
+}
+
+void hx_cycle_line_print(const struct sm_cycle_record *cycle, uint64_t elapsed_ns, FILE *stream)
+{
+    char pause[HX_QUANTITY_BYTES], cpu[HX_QUANTITY_BYTES], before[HX_QUANTITY_BYTES], live[HX_QUANTITY_BYTES], backlog[HX_QUANTITY_BYTES];
+    fprintf(stream, "gc %" PRIu64 " @%.3fs %s: pause %s, cpu %s, %s -> %s live, %s backlog, %" PRIu64 " traced\n", cycle->index,
+            (double)elapsed_ns / 1e9, sm_trigger_name(cycle->trigger), hx_format_ns(cycle->pause_ns, pause),
+            hx_format_ns(cycle->cpu_ns, cpu), hx_format_bytes(cycle->live_bytes + cycle->retired_bytes, before),
+            hx_format_bytes(cycle->live_bytes, live), hx_format_bytes(cycle->backlog_bytes, backlog), cycle->traced_objects);
+}

@@ -1,0 +1,185 @@
+/**
+ * Allocation when the inline path has nothing left; resizing, freeing, retiring.
+ */
+#include "manager_internal.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* The inline form: as it is, since a cycle may have refilled it, then once refilled. */
+static void *try_inline(struct sm_manager *mm, size_t payload_bytes)
+{
+    void *block = sm_take_block(&mm->hot, payload_bytes);
+    if (block == NULL && mm->ops->refill(mm->policy, payload_bytes))
+        block = sm_take_block(&mm->hot, payload_bytes);
+    return block;
+}
+
+/* One try: the inline form where there is one, else the policy's own way. */
+static void *try_block(struct sm_manager *mm, size_t payload_bytes)
+{
+    void *block = NULL;
+    if (mm->ops->form != SM_FORM_NONE && payload_bytes <= SM_INLINE_PAYLOAD_MAX)
+        block = try_inline(mm, payload_bytes);
+    return block != NULL ? block : mm->ops->alloc_slow(mm->policy, payload_bytes);
+}
+
+static int append_guard(const struct sm_guard_report *report, char *text, size_t text_bytes)
+{
+    return snprintf(text, text_bytes, "; held back by guard '%s' at %s for %" PRIu64 " ms", report->thread,
+                    report->site, report->age_ns / 1000000);
+}
+
+/* What was asked for, what there is, and who holds the rest back. */
+static void explain_refusal(struct sm_manager *mm, sm_type_id type, size_t payload_bytes)
+{
+    char guard_text[SM_DETAIL_BYTES / 2] = "";
+    char limit_text[32] = "none";
+    uint64_t backlog_bytes = sm_backlog_bytes(mm);
+    struct sm_guard_report report;
+    if (backlog_bytes != 0 && sm_guards_oldest_observer(mm, &report))
+        append_guard(&report, guard_text, sizeof(guard_text));
+    if (mm->reserve.limit_bytes != 0)
+        snprintf(limit_text, sizeof(limit_text), "%" PRIu64, mm->reserve.limit_bytes);
+    sm_policy_fail(mm, SM_ERR_OUT_OF_MEMORY,
+                   "out of memory: %zu bytes for %.32s; limit %s, committed %" PRIu64 ", live %" PRIu64
+                   ", retired backlog %" PRIu64 "%s",
+                   payload_bytes, sm_type_get(mm, type)->name, limit_text, sm_committed_bytes(mm), sm_live_bytes(mm),
+                   backlog_bytes, guard_text);
+}
+
+/* R7: one cycle, one retry, then the error; the heap stays as it is. */
+static void *block_after_emergency(struct sm_manager *mm, sm_type_id type, size_t payload_bytes)
+{
+    void *block = NULL;
+    if (sm_has(mm, SM_CAP_COLLECT) && !mm->cycles.running) {
+        /* The status does not matter: whatever the cycle managed, the retry tells. */
+        (void)sm_cycle_run(mm, SM_COLLECT_FULL, SM_TRIGGER_EMERGENCY);
+        block = try_block(mm, payload_bytes);
+    }
+    if (block == NULL)
+        explain_refusal(mm, type, payload_bytes);
+    return block;
+}
+
+static void *take_block_slow(struct sm_manager *mm, sm_type_id type, size_t payload_bytes)
+{
+    if (sm_entry_check(mm) != SM_OK)
+        return NULL;
+    SM_ASSERT(sm_type_get(mm, type) != NULL);
+    if (payload_bytes > SM_PAYLOAD_MAX) {
+        sm_policy_fail(mm, SM_ERR_INVALID_ARGUMENT, "%zu bytes for one object: expected at most 1 TiB", payload_bytes);
+        return NULL;
+    }
+    void *block = try_block(mm, payload_bytes);
+    if (block == NULL)
+        block = block_after_emergency(mm, type, payload_bytes);
+    SM_ASSERT((uintptr_t)block % SM_ALIGNMENT == 0);
+    return block;
+}
+
+struct sm_object *sm_alloc_leaf_slow(struct sm_manager *mm, sm_type_id type, size_t payload_bytes)
+{
+    void *block = take_block_slow(mm, type, payload_bytes);
+    return block == NULL ? NULL : sm_object_init(&mm->hot, block, type, payload_bytes);
+}
+
+struct sm_object *sm_alloc_slow(struct sm_manager *mm, sm_type_id type, size_t payload_bytes)
+{
+    struct sm_object *object = sm_alloc_leaf_slow(mm, type, payload_bytes);
+    if (object != NULL)
+        sm_zero_payload(object, payload_bytes);
+    return object;
+}
+
+/* A traced payload must hold no garbage past its old end. */
+static void zero_growth(struct sm_manager *mm, struct sm_object *object, uint64_t old_bytes)
+{
+    if (sm_type_get(mm, object->type)->trace != NULL && object->payload_bytes > old_bytes)
+        memset((char *)sm_payload(object) + old_bytes, 0, (size_t)(object->payload_bytes - old_bytes));
+}
+
+static void count_resize(struct sm_manager *mm, uint64_t old_bytes, uint64_t new_bytes)
+{
+    mm->counters.resize_count++;
+    if (new_bytes > old_bytes)
+        mm->hot.alloc_bytes += new_bytes - old_bytes;
+}
+
+static bool resize_in_place(struct sm_manager *mm, struct sm_object *object, size_t payload_bytes)
+{
+    /* R8: what an observer may be reading never changes its bounds. */
+    bool observed = (mm->hot.barrier & SM_BARRIER_PUBLISH) != 0;
+    uint64_t old_bytes = object->payload_bytes;
+    if (observed || !sm_has(mm, SM_CAP_RESIZE) || !mm->ops->resize(mm->policy, object, payload_bytes))
+        return false;
+    object->payload_bytes = payload_bytes;
+    zero_growth(mm, object, old_bytes);
+    count_resize(mm, old_bytes, payload_bytes);
+    if (payload_bytes < old_bytes)
+        mm->counters.extra_bytes -= old_bytes - payload_bytes;
+    return true;
+}
+
+static struct sm_object *resize_by_copy(struct sm_manager *mm, struct sm_object *object, size_t payload_bytes)
+{
+    struct sm_object *copy = take_block_slow(mm, object->type, payload_bytes);
+    if (copy == NULL)
+        return NULL;
+    uint64_t old_bytes = object->payload_bytes;
+    size_t kept_bytes = payload_bytes < old_bytes ? payload_bytes : (size_t)old_bytes;
+    *copy = (struct sm_object){.count = object->count,
+                               .type = object->type,
+                               .flags = sm_object_flags(object) & SM_OBJECT_VM_MASK,
+                               .payload_bytes = payload_bytes};
+    memcpy(sm_payload(copy), sm_payload(object), kept_bytes);
+    zero_growth(mm, copy, old_bytes);
+    count_resize(mm, old_bytes, payload_bytes);
+    sm_count_copy(mm, kept_bytes);
+    /* A second object exists, and of its bytes only the growth is on the clock. */
+    mm->counters.extra_objects++;
+    mm->counters.extra_bytes += kept_bytes;
+    return copy;
+}
+
+struct sm_object *sm_resize(struct sm_manager *mm, struct sm_object *object, size_t payload_bytes)
+{
+    if (sm_entry_check(mm) != SM_OK)
+        return NULL;
+    /* A destructor's registration and weak cells know the old address: such objects keep their size. */
+    SM_ASSERT((sm_object_flags(object) & SM_OBJECT_FINALIZABLE) == 0);
+    if (payload_bytes > SM_PAYLOAD_MAX) {
+        sm_policy_fail(mm, SM_ERR_INVALID_ARGUMENT, "%zu bytes for one object: expected at most 1 TiB", payload_bytes);
+        return NULL;
+    }
+    if (payload_bytes == object->payload_bytes || resize_in_place(mm, object, payload_bytes))
+        return object;
+    return resize_by_copy(mm, object, payload_bytes);
+}
+
+sm_status sm_free(struct sm_manager *mm, struct sm_object *object)
+{
+    sm_status status = sm_entry_check(mm);
+    if (status != SM_OK)
+        return status;
+    if (!sm_has(mm, SM_CAP_FREE))
+        return sm_policy_fail(mm, SM_ERR_UNSUPPORTED, "policy %s frees nothing on request", mm->ops->name);
+    SM_ASSERT((sm_object_flags(object) & SM_OBJECT_FINALIZABLE) == 0);
+    sm_count_dead(mm, 1, object->payload_bytes);
+    mm->ops->free(mm->policy, object);
+    return SM_OK;
+}
+
+void sm_retire(struct sm_manager *mm, struct sm_object *object)
+{
+    if (!sm_has(mm, SM_CAP_RETIRE)) {
+        if (sm_has(mm, SM_CAP_FREE))
+            (void)sm_free(mm, object);
+        return;
+    }
+    if (sm_entry_check(mm) != SM_OK)
+        return;
+    SM_ASSERT((sm_object_flags(object) & SM_OBJECT_FINALIZABLE) == 0);
+    sm_count_dead(mm, 1, object->payload_bytes);
+    mm->ops->retire(mm->policy, object);
+}

@@ -1,0 +1,248 @@
+#include "cycle.h"
+
+#include "manager_internal.h"
+
+enum { QUIESCE_ROUNDS_MIN = 2, QUIESCE_ROUNDS_MAX = 16 };
+
+static uint64_t add_saturating(uint64_t left, uint64_t right)
+{
+    return left > UINT64_MAX - right ? UINT64_MAX : left + right;
+}
+
+static uint64_t smaller(uint64_t left, uint64_t right)
+{
+    return left < right ? left : right;
+}
+
+/* The first multiple of `step` above `clock`; never when the step is 0. */
+static uint64_t next_multiple(uint64_t clock_bytes, uint64_t step_bytes)
+{
+    return step_bytes == 0 ? UINT64_MAX : add_saturating(clock_bytes - clock_bytes % step_bytes, step_bytes);
+}
+
+/* Tell the inline safepoint when there is work again. */
+static void set_event_clock(struct sm_manager *mm)
+{
+    const struct sm_cycles *cycles = &mm->cycles;
+    uint64_t event = cycles->next_tick_bytes;
+    if (sm_has(mm, SM_CAP_COLLECT)) {
+        event = smaller(event, cycles->next_periodic_bytes);
+        if (cycles->enabled)
+            event = smaller(event, cycles->next_clock_bytes);
+    }
+    mm->hot.event_clock_bytes = event;
+}
+
+/* New deadlines after a cycle, or at creation. */
+static void set_deadlines(struct sm_manager *mm)
+{
+    struct sm_cycles *cycles = &mm->cycles;
+    uint64_t paced = sm_pacing_threshold(&cycles->pacing, &cycles->input);
+    uint64_t limit_bytes = mm->reserve.limit_bytes;
+    /* "never" means never: the emergency cycle is what is left to it. */
+    if (paced != UINT64_MAX && limit_bytes != 0)
+        paced = sm_pacing_under_limit(paced, limit_bytes, sm_live_bytes(mm), sm_backlog_bytes(mm));
+    cycles->threshold_bytes = paced;
+    cycles->last_clock_bytes = mm->hot.alloc_bytes;
+    cycles->next_clock_bytes = add_saturating(mm->hot.alloc_bytes, paced);
+    cycles->next_periodic_bytes = next_multiple(mm->hot.alloc_bytes, cycles->collect_every_bytes);
+}
+
+void sm_cycles_start(struct sm_manager *mm, const struct sm_config *config)
+{
+    struct sm_cycles *cycles = &mm->cycles;
+    cycles->enabled = true;
+    cycles->every_safepoint = config->collect_every_safepoint;
+    cycles->collect_every_bytes = config->collect_every_bytes;
+    cycles->next_tick_bytes = next_multiple(0, mm->hooks.on_tick == NULL ? 0 : mm->hooks.tick_bytes);
+    cycles->last_end_ns = sm_clock_ns();
+    set_deadlines(mm);
+    if (sm_has(mm, SM_CAP_COLLECT) && (cycles->every_safepoint || cycles->threshold_bytes == 0))
+        sm_attention_raise(mm, SM_ATTENTION_ALWAYS);
+    set_event_clock(mm);
+}
+
+void sm_attention_raise(struct sm_manager *mm, uint32_t bits)
+{
+    /* Pairs with the acquire in take_attention. */
+    __atomic_fetch_or(&mm->hot.attention, bits, __ATOMIC_RELEASE);
+}
+
+static uint32_t take_attention(struct sm_manager *mm)
+{
+    /* Pairs with the release in sm_attention_raise: what the requester wrote before asking is seen. */
+    return __atomic_fetch_and(&mm->hot.attention, (uint32_t)SM_ATTENTION_ALWAYS, __ATOMIC_ACQUIRE);
+}
+
+void sm_attention_request(struct sm_manager *mm)
+{
+    sm_attention_raise(mm, SM_ATTENTION_POLICY);
+}
+
+void sm_collect_request(struct sm_manager *mm)
+{
+    sm_attention_raise(mm, SM_ATTENTION_COLLECT);
+}
+
+static void count_cycle(struct sm_manager *mm, const struct sm_cycle_record *record, uint64_t backlog_before_bytes)
+{
+    struct sm_counters *counters = &mm->counters;
+    counters->cycle_count++;
+    counters->cycles_by_trigger[record->trigger]++;
+    counters->traced_objects += record->traced_objects;
+    uint64_t garbage_bytes = record->retired_bytes + backlog_before_bytes;
+    if (garbage_bytes > counters->peak_garbage_bytes)
+        counters->peak_garbage_bytes = garbage_bytes;
+}
+
+/* The policy's part of a cycle, as one pause. */
+static sm_status timed_collect(struct sm_manager *mm, enum sm_collect_kind kind, struct sm_cycle_record *record)
+{
+    sm_pause_begin(mm, SM_PAUSE_CYCLE);
+    uint64_t start_ns = sm_clock_ns();
+    uint64_t cpu_start_ns = sm_thread_cpu_ns();
+    mm->cycles.running = true;
+    sm_status status = mm->ops->collect(mm->policy, kind, record->trigger, record);
+    mm->cycles.running = false;
+    record->cpu_ns = sm_thread_cpu_ns() - cpu_start_ns;
+    record->pause_ns = sm_clock_ns() - start_ns;
+    sm_pause_end(mm);
+    return status;
+}
+
+/* Pacing learns from a cycle, whatever started it. */
+static void observe_cycle(struct sm_manager *mm, const struct sm_cycle_record *record)
+{
+    struct sm_cycles *cycles = &mm->cycles;
+    uint64_t end_ns = sm_clock_ns();
+    uint64_t between_ns = end_ns - cycles->last_end_ns;
+    uint64_t mutator_ns = between_ns > record->pause_ns ? between_ns - record->pause_ns : 0;
+    sm_pacing_observe(&cycles->input, record->live_bytes, record->clock_bytes - cycles->last_clock_bytes, mutator_ns,
+                      record->cpu_ns);
+    cycles->last_end_ns = end_ns;
+}
+
+sm_status sm_cycle_run(struct sm_manager *mm, enum sm_collect_kind kind, enum sm_trigger trigger)
+{
+    SM_ASSERT(!mm->cycles.running);
+    if (!sm_has(mm, SM_CAP_COLLECT))
+        return sm_policy_fail(mm, SM_ERR_UNSUPPORTED, "policy %s has no cycles", mm->ops->name);
+    sm_sample_live(mm);
+    sm_guards_observe_ages(mm);
+    uint64_t backlog_before_bytes = sm_backlog_bytes(mm);
+    struct sm_cycle_record record = {
+        .index = mm->counters.cycle_count + 1, .clock_bytes = mm->hot.alloc_bytes, .trigger = trigger};
+    sm_status status = timed_collect(mm, kind, &record);
+    /* A cycle that failed late may have retired something all the same. */
+    sm_count_dead(mm, record.retired_objects, record.retired_bytes);
+    if (status == SM_OK) {
+        count_cycle(mm, &record, backlog_before_bytes);
+        observe_cycle(mm, &record);
+    }
+    if (sm_finalizers_ready_count(&mm->finalizers) != 0)
+        sm_attention_raise(mm, SM_ATTENTION_READY);
+    set_deadlines(mm);
+    set_event_clock(mm);
+    if (status == SM_OK && mm->hooks.on_cycle != NULL)
+        mm->hooks.on_cycle(mm->hooks.context, &record);
+    return status;
+}
+
+/* Which reason there is for a cycle now; SM_TRIGGER_COUNT for none. */
+static enum sm_trigger due_trigger(const struct sm_manager *mm, uint32_t attention)
+{
+    const struct sm_cycles *cycles = &mm->cycles;
+    if (!sm_has(mm, SM_CAP_COLLECT))
+        return SM_TRIGGER_COUNT;
+    if ((attention & SM_ATTENTION_COLLECT) != 0)
+        return SM_TRIGGER_MANUAL;
+    if (cycles->every_safepoint || mm->hot.alloc_bytes >= cycles->next_periodic_bytes)
+        return SM_TRIGGER_PERIODIC;
+    if (cycles->enabled && mm->hot.alloc_bytes >= cycles->next_clock_bytes)
+        return SM_TRIGGER_THRESHOLD;
+    return SM_TRIGGER_COUNT;
+}
+
+static void tick_if_due(struct sm_manager *mm)
+{
+    if (mm->hot.alloc_bytes < mm->cycles.next_tick_bytes)
+        return;
+    mm->cycles.next_tick_bytes = next_multiple(mm->hot.alloc_bytes, mm->hooks.tick_bytes);
+    mm->hooks.on_tick(mm->hooks.context, mm);
+}
+
+void sm_safepoint_slow(struct sm_manager *mm)
+{
+    if (sm_entry_check(mm) != SM_OK)
+        return;
+    SM_ASSERT(!mm->cycles.running);
+    uint32_t attention = take_attention(mm);
+    if ((attention & SM_ATTENTION_OBSERVERS) != 0)
+        sm_guards_allow(mm);
+    mm->ops->safepoint(mm->policy);
+    if (mm->finalizers.running != NULL) {
+        /* A safepoint inside a destructor: cycles and further destructors wait for the one outside. */
+        sm_attention_raise(mm, attention & (SM_ATTENTION_COLLECT | SM_ATTENTION_READY));
+        return;
+    }
+    sm_sample_live(mm);
+    enum sm_trigger trigger = due_trigger(mm, attention);
+    if (trigger != SM_TRIGGER_COUNT)
+        (void)sm_cycle_run(mm, SM_COLLECT_FULL, trigger);
+    sm_finalizers_run_ready(mm);
+    tick_if_due(mm);
+    set_event_clock(mm);
+}
+
+sm_status sm_collect(struct sm_manager *mm, enum sm_collect_kind kind)
+{
+    sm_status status = sm_entry_check(mm);
+    if (status != SM_OK)
+        return status;
+    if (mm->finalizers.running != NULL && sm_has(mm, SM_CAP_COLLECT)) {
+        /* Inside a destructor the objects of the interrupted code may be in its locals: do it at the next safepoint. */
+        sm_collect_request(mm);
+        return SM_OK;
+    }
+    status = sm_cycle_run(mm, kind, SM_TRIGGER_MANUAL);
+    if (status == SM_OK)
+        sm_finalizers_run_ready(mm);
+    return status;
+}
+
+static sm_status collect_until_quiet(struct sm_manager *mm)
+{
+    size_t ran = 0;
+    for (int round = 0; round < QUIESCE_ROUNDS_MIN || (ran != 0 && round < QUIESCE_ROUNDS_MAX); round++) {
+        sm_status status = sm_cycle_run(mm, SM_COLLECT_FULL, SM_TRIGGER_QUIESCE);
+        if (status != SM_OK)
+            return status;
+        ran = sm_finalizers_run_ready(mm);
+    }
+    return SM_OK;
+}
+
+sm_status sm_quiesce(struct sm_manager *mm)
+{
+    sm_status status = sm_entry_check(mm);
+    if (status != SM_OK)
+        return status;
+    if (mm->finalizers.running != NULL)
+        return sm_policy_fail(mm, SM_ERR_INVALID_ARGUMENT, "sm_quiesce inside a destructor would wait for itself");
+    if (sm_has(mm, SM_CAP_COLLECT))
+        status = collect_until_quiet(mm);
+    if (status != SM_OK)
+        return status;
+    sm_pause_begin(mm, SM_PAUSE_GRACE);
+    mm->ops->quiesce(mm->policy);
+    sm_pause_end(mm);
+    set_deadlines(mm);
+    set_event_clock(mm);
+    return SM_OK;
+}
+
+void sm_cycles_enable(struct sm_manager *mm, bool enabled)
+{
+    mm->cycles.enabled = enabled;
+    set_event_clock(mm);
+}

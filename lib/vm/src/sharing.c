@@ -1,0 +1,84 @@
+#include "sharing.h"
+
+#include "hash_table.h"
+
+struct sm_value vm_value_copy(struct vm *vm, struct sm_value value)
+{
+    if (vm_sharing_applies(value))
+        vm_sharing_add_owner(vm, sm_value_object(value));
+    sm_value_copy(vm_manager(vm), value);
+    return value;
+}
+
+void vm_value_drop(struct vm *vm, struct sm_value value)
+{
+    sm_value_drop(vm_manager(vm), value);
+}
+
+/* ---- Separation ---- */
+
+/* The copy's elements are second owners of what the original's own. Storing counts them where the policy counts. */
+static void copy_element(struct vm *vm, struct sm_object *storage, struct sm_value *slot, struct sm_value value)
+{
+    if (vm_sharing_applies(value))
+        vm_sharing_add_owner(vm, sm_value_object(value));
+    vm_init_value(vm, storage, slot, value);
+}
+
+static void copy_packed(struct vm *vm, struct sm_object *storage, const struct vm_array *array)
+{
+    const struct sm_value *source = (const struct sm_value *)sm_payload_const(array->storage);
+    struct sm_value *slots = (struct sm_value *)sm_payload(storage);
+    for (uint64_t i = 0; i < array->used; i++)
+        copy_element(vm, storage, &slots[i], source[i]);
+}
+
+/* Tombstones are copied as they are, so that the chains hold for the copy too. A key in a bucket is shared already. */
+static void copy_hash(struct vm *vm, struct sm_object *storage, const struct vm_array *array)
+{
+    struct vm_hash_table source = vm_hash_table_of(array->storage);
+    struct vm_hash_table table = vm_hash_table_of(storage);
+    for (uint64_t i = 0; i < array->used; i++) {
+        struct vm_bucket *bucket = &table.buckets[i];
+        bucket->hash = source.buckets[i].hash;
+        copy_element(vm, storage, &bucket->value, source.buckets[i].value);
+        if (source.buckets[i].key != NULL)
+            vm_init_pointer(vm, storage, &bucket->key, source.buckets[i].key);
+    }
+    memcpy(table.heads, source.heads, table.capacity * 2 * sizeof(uint32_t));
+}
+
+static struct vm_array *duplicate(struct vm *vm, struct vm_array *array)
+{
+    struct vm_array *copy = (struct vm_array *)vm_alloc(vm, vm->types.array, sizeof(*copy) - sizeof(struct sm_object));
+    struct sm_object *storage = NULL;
+    if (array->storage != NULL) {
+        storage = vm_alloc(vm, array->storage->type, array->storage->payload_bytes);
+        if (array->kind == VM_ARRAY_PACKED)
+            copy_packed(vm, storage, array);
+        else
+            copy_hash(vm, storage, array);
+        vm_storage_publish(vm, copy, storage);
+    }
+    copy->used = array->used;
+    copy->count = array->count;
+    copy->next_index = array->next_index;
+    copy->kind = array->kind;
+    sm_count_copy(vm_manager(vm), copy->header.payload_bytes + (storage == NULL ? 0 : storage->payload_bytes));
+    return copy;
+}
+
+struct vm_array *vm_array_write(struct vm *vm, struct vm_place place)
+{
+    VM_ASSERT(place.slot != NULL && place.slot->tag == VM_ARRAY);
+    struct vm_array *array = vm_as_array(*place.slot);
+    if (SM_LIKELY(!vm_sharing_is_shared(vm, &array->header)))
+        return array;
+    uint32_t held_count = vm->held_count;
+    vm_hold_object(vm, array);
+    vm_hold_object(vm, place.owner);
+    struct vm_array *copy = duplicate(vm, array);
+    vm->held_count = held_count;
+    vm_place_set(vm, place, vm_array_value(copy));
+    return copy;
+}

@@ -1,0 +1,97 @@
+/* The VM's object types and root providers: how policies find every edge and every root. */
+#include "hash_table.h"
+#include "vm_internal.h"
+
+static void trace_packed(const struct sm_object *object, struct sm_visitor *visitor)
+{
+    const struct sm_value *slots = (const struct sm_value *)sm_payload_const(object);
+    sm_visit_values(visitor, slots, object->payload_bytes / sizeof(struct sm_value));
+}
+
+/* The whole capacity, for `used` in the head may run ahead of what an observer of the storage sees. */
+static void trace_hash(const struct sm_object *object, struct sm_visitor *visitor)
+{
+    const struct vm_bucket *buckets = (const struct vm_bucket *)sm_payload_const(object);
+    size_t capacity = object->payload_bytes / VM_HASH_ELEMENT_BYTES;
+    for (size_t i = 0; i < capacity; i++) {
+        sm_visit_value(visitor, &buckets[i].value);
+        sm_visit_pointer(visitor, &buckets[i].key);
+    }
+}
+
+static void trace_array(const struct sm_object *object, struct sm_visitor *visitor)
+{
+    sm_visit_pointer(visitor, &((const struct vm_array *)object)->storage);
+}
+
+static void trace_object(const struct sm_object *object, struct sm_visitor *visitor)
+{
+    const struct vm_object *instance = (const struct vm_object *)object;
+    sm_visit_pointer(visitor, &instance->class_entry);
+    sm_visit_values(visitor, instance->properties, vm_object_property_count(instance));
+}
+
+static void trace_reference(const struct sm_object *object, struct sm_visitor *visitor)
+{
+    sm_visit_value(visitor, &((const struct vm_reference *)object)->value);
+}
+
+static void trace_class(const struct sm_object *object, struct sm_visitor *visitor)
+{
+    const struct vm_class *class_entry = (const struct vm_class *)object;
+    sm_visit_pointer(visitor, &class_entry->name);
+    sm_visit_pointer(visitor, &class_entry->property_names);
+}
+
+sm_status vm_types_register(struct vm *vm)
+{
+    const struct {
+        struct sm_type type;
+        sm_type_id *id;
+    } kinds[] = {
+        {{"string", NULL, NULL, NULL}, &vm->types.string},
+        {{"array", trace_array, NULL, NULL}, &vm->types.array},
+        {{"packed-storage", trace_packed, NULL, NULL}, &vm->types.packed},
+        {{"hash-storage", trace_hash, NULL, NULL}, &vm->types.hash},
+        {{"object", trace_object, vm_object_finalize, vm}, &vm->types.object},
+        {{"reference", trace_reference, NULL, NULL}, &vm->types.reference},
+        {{"class", trace_class, NULL, NULL}, &vm->types.class_entry},
+    };
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        sm_status status = (sm_status)sm_type_register(vm_manager(vm), &kinds[i].type, kinds[i].id);
+        if (status != SM_OK)
+            return status;
+    }
+    return SM_OK;
+}
+
+static void enumerate_frames(void *context, struct sm_visitor *visitor)
+{
+    const struct vm *vm = (const struct vm *)context;
+    sm_visit_values(visitor, vm->stack, (size_t)(vm->top - vm->stack));
+    sm_visit_values(visitor, vm->held, vm->held_count);
+}
+
+/* The context is the table's root slot: one edge, however large the table. */
+static void enumerate_table(void *context, struct sm_visitor *visitor)
+{
+    sm_visit_pointer(visitor, context);
+}
+
+sm_status vm_roots_register(struct vm *vm)
+{
+    const struct sm_root_provider providers[] = {
+        {"frames", enumerate_frames, vm},
+        {"globals", enumerate_table, &vm->tables[VM_TABLE_GLOBALS]},
+        {"constants", enumerate_table, &vm->tables[VM_TABLE_CONSTANTS]},
+        {"classes", enumerate_table, &vm->tables[VM_TABLE_CLASSES]},
+        {"interner", enumerate_table, &vm->tables[VM_TABLE_INTERNER]},
+        {"extension-data", enumerate_table, &vm->tables[VM_TABLE_EXTENSION_DATA]},
+    };
+    for (size_t i = 0; i < sizeof(providers) / sizeof(providers[0]); i++) {
+        sm_status status = sm_roots_register(vm_manager(vm), &providers[i]);
+        if (status != SM_OK)
+            return status;
+    }
+    return SM_OK;
+}

@@ -1,0 +1,79 @@
+/* What a script sees of a value, as a number: content and structure, never addresses, handles or ids. */
+#include "vm_internal.h"
+
+struct sm_value vm_value_deref(struct sm_value value)
+{
+    return value.tag == VM_REFERENCE ? vm_as_reference(value)->value : value;
+}
+
+static uint64_t fold(uint64_t hash, uint64_t word)
+{
+    hash = (hash ^ word) * UINT64_C(0x9fb21c651e98df25);
+    hash ^= hash >> 29;
+    hash *= UINT64_C(0xd6e8feb86659fd93);
+    return hash ^ (hash >> 32);
+}
+
+/* A tag as the first word: folded into a constant, so that small payloads cannot cancel small tags. */
+static uint64_t begin(uint64_t tag)
+{
+    return fold(UINT64_C(0x9e3779b97f4a7c15), tag);
+}
+
+/* From the bytes, not from the cached hash: a changed byte must show. */
+static uint64_t hash_string(const struct vm_string *string)
+{
+    return vm_bytes_hash(string->data, string->length);
+}
+
+static uint64_t hash_value(struct sm_value value, unsigned depth);
+
+static uint64_t hash_array(const struct vm_array *array, unsigned depth)
+{
+    uint64_t hash = fold(begin(VM_ARRAY), array->count);
+    struct vm_array_entry entry;
+    size_t position = 0;
+    if (depth == 0)
+        return hash;
+    while (vm_array_next(array, &position, &entry)) {
+        hash = fold(hash, entry.key != NULL ? hash_string(entry.key) : (uint64_t)entry.index);
+        hash = fold(hash, entry.key != NULL);
+        hash = fold(hash, hash_value(entry.value, depth - 1));
+    }
+    return hash;
+}
+
+static uint64_t hash_object(const struct vm_object *object, unsigned depth)
+{
+    uint64_t hash = fold(begin(VM_OBJECT), hash_string(object->class_entry->name));
+    uint32_t property_count = depth == 0 ? 0 : vm_object_property_count(object);
+    for (uint32_t i = 0; i < property_count; i++)
+        hash = fold(hash, hash_value(object->properties[i], depth - 1));
+    return hash;
+}
+
+/* Whether a weak reference still answers may differ between policies, so only its type counts. */
+static uint64_t hash_value(struct sm_value value, unsigned depth)
+{
+    value = vm_value_deref(value);
+    switch (vm_tag_of(value)) {
+    case VM_STRING:
+        return fold(begin(VM_STRING), hash_string(vm_as_string(value)));
+    case VM_ARRAY:
+        return hash_array(vm_as_array(value), depth);
+    case VM_OBJECT:
+        return hash_object(vm_as_object(value), depth);
+    case VM_BOOL:
+    case VM_INT:
+    case VM_FLOAT:
+        return fold(begin(value.tag), value.payload);
+    default:
+        return begin(value.tag);
+    }
+}
+
+uint64_t vm_value_hash(struct vm *vm, struct sm_value value, unsigned depth)
+{
+    (void)vm;
+    return hash_value(value, depth);
+}

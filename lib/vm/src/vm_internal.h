@@ -1,0 +1,171 @@
+/**
+ * The VM's state, and what its files share.
+ */
+#ifndef VM_INTERNAL_H
+#define VM_INTERNAL_H
+
+#include "assertion.h"
+#include "sapimem/extension.h"
+#include "sapivm/vm.h"
+
+#include <setjmp.h>
+
+/** Tables of the request context and the globals; each is one root slot and one provider. */
+enum vm_table {
+    VM_TABLE_GLOBALS,
+    VM_TABLE_CONSTANTS,
+    VM_TABLE_CLASSES,
+    VM_TABLE_INTERNER,
+    VM_TABLE_EXTENSION_DATA,
+    VM_TABLE_COUNT,
+};
+
+struct vm_frame {
+    struct sm_value *locals;
+    uint32_t local_count;
+};
+
+/** Where a bail-out lands, and what it restores. */
+struct vm_catch {
+    jmp_buf environment;
+    struct vm_catch *outer;
+    struct sm_value *top;
+    sm_scope scope;
+    uint64_t request_serial; /**< the scope is closed only in the request that opened it */
+    uint32_t frame_count;
+    uint32_t held_count;
+    uint32_t guard_depth;
+    sm_status status;
+};
+
+/** Arguments that the VM's own functions hold across an allocation; nesting is at most three deep. */
+enum { VM_HELD_MAX = 16 };
+
+struct vm {
+    struct vm_base base;     /* First: vm_manager relies on it. */
+    struct sm_value *top;    /**< first free slot of the stack */
+    struct sm_value *locals; /**< of the innermost frame */
+    struct sm_value *stack;
+    struct sm_value *stack_end;
+    struct vm_frame *frames;
+    uint32_t frame_count;
+    uint32_t frame_capacity;
+    struct vm_types types;
+    struct vm_catch *innermost_catch;
+    struct sm_value held[VM_HELD_MAX];
+    uint32_t held_count;
+    uint32_t last_handle;
+    uint32_t last_class_id;
+    bool destructor_running;
+    bool request_open;
+    bool request_implicit; /**< opened by vm_create, for the life of a CLI process */
+    uint64_t request_serial;
+    uint64_t destructor_failures;            /**< destructors that bailed out */
+    struct vm_array *tables[VM_TABLE_COUNT]; /**< made on first use, NULL outside requests */
+    void *context;
+};
+
+/* ---- types.c ---- */
+
+/** Register the VM's types and root providers. */
+sm_status vm_types_register(struct vm *vm);
+sm_status vm_roots_register(struct vm *vm);
+
+/* ---- bailout.c ---- */
+
+/** Put a line on the manager and bail out. */
+_Noreturn void vm_fail(struct vm *vm, sm_status status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/** An allocation was refused: bail out with the manager's own status and line. */
+_Noreturn void vm_fail_allocation(struct vm *vm);
+
+/* ---- frame.c ---- */
+
+/** Drop what lies above `top` and forget the frames above `frame_count`. */
+void vm_stack_restore(struct vm *vm, uint32_t frame_count, struct sm_value *top);
+
+/* ---- request.c ---- */
+
+/** The table, made when this is its first use. */
+struct vm_array *vm_table_open(struct vm *vm, enum vm_table which);
+
+/** End the open request. */
+sm_status vm_request_close(struct vm *vm);
+
+/** Begin one, for the process when `implicit`. */
+sm_status vm_request_open(struct vm *vm, bool implicit);
+
+/* ---- object.c ---- */
+
+/** Finalizer of the object type: runs the class's destructor, whose bail-out stays inside. */
+void vm_object_finalize(struct sm_manager *mm, struct sm_object *object, void *context);
+
+/* ---- string.c ---- */
+
+/** The hash that vm_string_hash caches; never 0. */
+uint64_t vm_bytes_hash(const char *bytes, size_t byte_count);
+
+/* ---- inline ---- */
+
+static inline bool vm_counting(struct vm *vm)
+{
+    return SM_UNLIKELY(sm_hot(vm_manager(vm))->counting != 0);
+}
+
+static inline struct sm_object *vm_alloc(struct vm *vm, sm_type_id type, size_t payload_bytes)
+{
+    struct sm_object *object = sm_alloc(vm_manager(vm), type, payload_bytes);
+    if (SM_UNLIKELY(object == NULL))
+        vm_fail_allocation(vm);
+    return object;
+}
+
+/**
+ * Keep an argument alive until `vm->held_count` is put back.
+ *
+ * An allocation may collect in an emergency, and an argument may be older than the last safepoint and
+ * in nobody's hands but ours.
+ */
+static inline void vm_hold(struct vm *vm, struct sm_value value)
+{
+    VM_ASSERT(vm->held_count < VM_HELD_MAX);
+    vm->held[vm->held_count++] = value;
+}
+
+static inline void vm_hold_object(struct vm *vm, void *object)
+{
+    if (object != NULL)
+        vm_hold(vm, sm_value_from_object((struct sm_object *)object, 0));
+}
+
+/** Initialise a pointer slot of a fresh object: nobody sees it yet, so only counting policies care how. */
+static inline void vm_init_pointer(struct vm *vm, void *owner, void *slot, void *target)
+{
+    if (vm_counting(vm))
+        sm_store_pointer(vm_manager(vm), (struct sm_object *)owner, slot, target);
+    else
+        memcpy(slot, &target, sizeof(target));
+}
+
+/** Likewise a value slot; `value` is borrowed. */
+static inline void vm_init_value(struct vm *vm, void *owner, struct sm_value *slot, struct sm_value value)
+{
+    if (vm_counting(vm))
+        sm_store(vm_manager(vm), (struct sm_object *)owner, slot, value);
+    else
+        *slot = value;
+}
+
+/** Write `value` (taken) where `place` says; the old one is dropped. */
+static inline void vm_place_set(struct vm *vm, struct vm_place place, struct sm_value value)
+{
+    if (place.owner != NULL) {
+        sm_store_take(vm_manager(vm), place.owner, place.slot, value);
+        return;
+    }
+    struct sm_value old = *place.slot;
+    *place.slot = value;
+    sm_value_drop(vm_manager(vm), old);
+}
+
+#endif

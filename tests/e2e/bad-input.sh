@@ -1,0 +1,97 @@
+#!/usr/bin/env bash
+# Every bad command line: exit 2, one line on standard error that names the argument, nothing on standard output, nothing left behind.
+set -euo pipefail
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+mkdir out directory
+printf 'not a trace\n' >plain.txt
+printf '# sapitrace 1\nn 1 bogus 10 0\n' >kind.sapitrace
+printf '# sapitrace 1\n(\nn 1 array 0 2\ns 1 5 0\n)\n' >slot.sapitrace
+printf '\x28\xb5\x2f\xfd broken' >broken.sapitrace.zst
+
+# What the line must name, then the arguments. Results go to out/, which must stay empty.
+cases=(
+    "--polcy|--polcy=epoch"
+    "policy|--policy=epohc"
+    "policy|--policy="
+    "--policy|--policy"
+    "flavour|--policy=epoch:flavour=memb"
+    "--policy=epoch:flavor=|--policy=epoch:flavor=fast"
+    "--policy=epoch:|--policy=epoch:flavor"
+    "workload|--workload=cli-que"
+    "nonsense|--workload=cli-queue:nonsense=1"
+    "cache|--workload=cli-queue:cache=-5"
+    "trace:missing|--workload=trace:missing.sapitrace"
+    "trace:directory|--workload=trace:directory"
+    "plain.txt|--workload=trace:plain.txt"
+    "kind.sapitrace:2|--workload=trace:kind.sapitrace"
+    "slot.sapitrace:4|--workload=trace:slot.sapitrace"
+    "broken.sapitrace.zst|--workload=trace:broken.sapitrace.zst"
+    "--threshold=lots|--threshold=lots"
+    "--threshold=-1|--threshold=-1"
+    "--threshold=16Q|--threshold=16Q"
+    "--threshold=0|--threshold=0"
+    "--threshold=99999999999999999999|--threshold=99999999999999999999"
+    "--threshold=9999999999G|--threshold=9999999999G"
+    "--pacing|--threshold=4M --pacing=fixed:4M"
+    "--pacing=sometimes|--pacing=sometimes"
+    "--pacing=proportional:x|--pacing=proportional:x"
+    "--memory-limit=64K|--memory-limit=64K"
+    "--heap-factor=0.5|--heap-factor=0.5"
+    "--heap-factor|--heap-factor=2 --memory-limit=64M"
+    "--seed=-1|--seed=-1"
+    "--alloc=0|--alloc=0"
+    "--iterations|--alloc=1M --iterations=2"
+    "--seconds=forever|--seconds=forever"
+    "--observers=1000|--observers=1000"
+    "--observers|--policy=null --observers=1"
+    "--stall=observer-0|--stall=observer-0"
+    "--stall|--policy=arena --stall=observer-0:1M:1s"
+    "--stall=observer-3:1M:1s|--observers=2 --stall=observer-3:1M:1s"
+    "--reclaim=inline|--policy=epoch:reclaim=thread --reclaim=inline"
+    "--reclaim=later|--reclaim=later"
+    "--epoch-flavor=fast|--epoch-flavor=fast"
+    "--inject=chaos|--inject=chaos"
+    "--check-trace|--check-trace"
+    "--sapi=cgi|--sapi=cgi"
+    "--workers|--workers=2"
+    "--series-every=1|--series-every=1"
+    "--timeout=0|--timeout=0"
+    "--progress=loud|--progress=loud"
+    "--json|--json"
+    "extra|run extra"
+    "sweep|sweep"
+    "minheap|minheap --policy=epoch"
+    "compare|compare a b"
+    "doctor|doctor"
+    "trace|trace info x"
+    "sweeep|sweeep"
+    "everything|list everything"
+    "epohc|list policies epohc"
+    "list|list --csv"
+)
+
+failures=0
+fail() {
+    echo "FAILED: harness $1: $2"
+    sed 's/^/    /' stderr
+    failures=$((failures + 1))
+}
+
+for case in "${cases[@]}"; do
+    named=${case%%|*}
+    read -ra arguments <<<"${case#*|}"
+    outputs=()
+    # The commands that are not run take no outputs, and an option that lacks its value must stay last.
+    if [[ ${arguments[0]} == --* ]]; then outputs=(--json=out/run.json --csv=out/run.csv); fi
+    code=0
+    "$SAPIMEM_HARNESS" "${outputs[@]}" "${arguments[@]}" >stdout 2>stderr || code=$?
+    [[ $code == 2 ]] || fail "${arguments[*]}" "exit code $code, expected 2"
+    [[ $(wc -l <stderr) == 1 ]] || fail "${arguments[*]}" "$(wc -l <stderr) lines on standard error, expected 1"
+    grep -qF -e "$named" stderr || fail "${arguments[*]}" "the line does not name $named"
+    [[ ! -s stdout ]] || fail "${arguments[*]}" "wrote to standard output"
+    [[ -z $(ls -A out) ]] || fail "${arguments[*]}" "left $(ls -A out) behind"
+done
+echo "${#cases[@]} bad command lines, $failures failures"
+[[ $failures == 0 ]]

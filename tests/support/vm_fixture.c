@@ -1,0 +1,129 @@
+#include "vm_fixture.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct vm_variant variants[] = {
+    {"null", {.sapi = SM_SAPI_CLI, .policy = "null"}},
+    {"arena", {.sapi = SM_SAPI_FPM, .policy = "arena"}},
+    {"epoch", {.sapi = SM_SAPI_CLI, .policy = "epoch", .threshold_bytes = 64 * 1024}},
+    {"epoch-every-safepoint",
+     {.sapi = SM_SAPI_CLI, .policy = "epoch:reclaim=inline", .collect_every_safepoint = true}},
+};
+
+enum { VARIANT_COUNT = sizeof(variants) / sizeof(variants[0]), NAME_BYTES = 128 };
+
+/* One test of cmocka: its state, and the storage of its name. */
+struct instance {
+    struct vm_fixture fixture;
+    const struct vm_case *test;
+    char name[NAME_BYTES];
+};
+
+static void open_vm(struct vm_fixture *fixture, const struct sm_config *config)
+{
+    struct vm_config vm_config = {*config};
+    struct sm_error error = {0};
+    if (vm_create(&vm_config, &fixture->vm, &error) != SM_OK)
+        fail_msg("%s", error.detail);
+    fixture->mm = vm_manager(fixture->vm);
+    if (config->sapi == SM_SAPI_FPM)
+        vm_request_begin(fixture->vm);
+}
+
+static int setup(void **state)
+{
+    struct instance *instance = *state;
+    open_vm(&instance->fixture, &instance->fixture.variant->manager);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct instance *instance = *state;
+    vm_destroy(instance->fixture.vm);
+    instance->fixture.vm = NULL;
+    return 0;
+}
+
+static void run(void **state)
+{
+    struct instance *instance = *state;
+    instance->test->run(&instance->fixture);
+}
+
+void vm_fixture_reopen(struct vm_fixture *fixture, void (*change)(struct sm_config *config))
+{
+    struct sm_config config = fixture->variant->manager;
+    if (change != NULL)
+        change(&config);
+    vm_destroy(fixture->vm);
+    fixture->vm = NULL;
+    open_vm(fixture, &config);
+}
+
+/* "epoch:reclaim=inline" is the policy "epoch". */
+static uint32_t capabilities_of(const struct vm_variant *variant)
+{
+    char name[32];
+    snprintf(name, sizeof(name), "%.*s", (int)strcspn(variant->manager.policy, ":"), variant->manager.policy);
+    const struct sm_policy_ops *ops = sm_policy_find(name);
+    return ops == NULL ? 0 : ops->capabilities;
+}
+
+static size_t fill(struct instance *instances, const struct vm_case *cases, size_t case_count)
+{
+    size_t filled = 0;
+    for (size_t v = 0; v < VARIANT_COUNT; v++) {
+        for (size_t c = 0; c < case_count; c++) {
+            if ((cases[c].needs & ~capabilities_of(&variants[v])) != 0)
+                continue;
+            struct instance *instance = &instances[filled++];
+            instance->fixture.variant = &variants[v];
+            instance->test = &cases[c];
+            snprintf(instance->name, sizeof(instance->name), "%s: %s", variants[v].name, cases[c].name);
+        }
+    }
+    return filled;
+}
+
+int vm_cases_run(const char *group, const struct vm_case *cases, size_t case_count)
+{
+    struct instance *instances = calloc(case_count * VARIANT_COUNT, sizeof(*instances));
+    struct CMUnitTest *tests = calloc(case_count * VARIANT_COUNT, sizeof(*tests));
+    if (instances == NULL || tests == NULL)
+        abort();
+    size_t test_count = fill(instances, cases, case_count);
+    for (size_t i = 0; i < test_count; i++)
+        tests[i] = (struct CMUnitTest){instances[i].name, run, setup, teardown, &instances[i]};
+    int failures = _cmocka_run_group_tests(group, tests, test_count, NULL, NULL);
+    free(tests);
+    free(instances);
+    return failures;
+}
+
+void vm_fixture_collect(struct vm_fixture *fixture)
+{
+    assert_int_equal(sm_collect(fixture->mm, SM_COLLECT_FULL), SM_OK);
+    vm_safepoint(fixture->vm);
+}
+
+struct vm_string *vm_fixture_string(struct vm *vm, const char *text)
+{
+    return vm_string_new(vm, text, strlen(text));
+}
+
+void vm_assert_string(struct sm_value value, const char *text)
+{
+    assert_int_equal(value.tag, VM_STRING);
+    const struct vm_string *string = vm_as_string(value);
+    assert_int_equal(string->length, strlen(text));
+    assert_string_equal(string->data, text);
+}
+
+void vm_assert_int(struct sm_value value, int64_t number)
+{
+    assert_int_equal(value.tag, VM_INT);
+    assert_true(vm_as_int(value) == number);
+}

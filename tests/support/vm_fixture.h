@@ -1,0 +1,59 @@
+/**
+ * Tests of the VM: a table of cases, each run in a fresh VM under every variant of policy.
+ *
+ * A variant is a policy and a way to drive it: null, arena and epoch as they come, and epoch with a cycle
+ * at every safepoint, which finds what was not rooted. A case names the capabilities without which it
+ * makes no sense; it is neither run nor counted where the policy lacks one.
+ */
+#ifndef VM_FIXTURE_H
+#define VM_FIXTURE_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "sapimem/policy.h"
+#include "sapivm/vm.h"
+
+struct vm_variant {
+    const char *name;
+    struct sm_config manager;
+};
+
+/** What a case gets: a VM with a request open. */
+struct vm_fixture {
+    struct vm *vm;
+    struct sm_manager *mm;
+    const struct vm_variant *variant;
+};
+
+struct vm_case {
+    const char *name;
+    void (*run)(struct vm_fixture *fixture);
+    uint32_t needs; /**< capability bits */
+};
+
+/** Run every case under every variant; returns the number of failures, for main. */
+int vm_cases_run(const char *group, const struct vm_case *cases, size_t case_count);
+
+/** Replace the fixture's VM by one of the same variant, changed by `change` (NULL: not at all). */
+void vm_fixture_reopen(struct vm_fixture *fixture, void (*change)(struct sm_config *config));
+
+/** A full cycle and what it makes due; the test's C locals are no roots. */
+void vm_fixture_collect(struct vm_fixture *fixture);
+
+/** A string from a C string; owned. */
+struct vm_string *vm_fixture_string(struct vm *vm, const char *text);
+
+/** The bytes of a string value, which must be the C string `text`. */
+void vm_assert_string(struct sm_value value, const char *text);
+
+/** The value must be the integer `number`. */
+void vm_assert_int(struct sm_value value, int64_t number);
+
+#define VM_CASE(function, capabilities) {#function, function, (capabilities)}
+
+#endif

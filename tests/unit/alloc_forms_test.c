@@ -1,0 +1,520 @@
+/**
+ * The inline allocation forms, their slow paths, resizing, freeing, stores and counting hooks.
+ */
+#include "check.h"
+#include "list_policy.h"
+
+#include <string.h>
+
+static int setup_lists(void **state)
+{
+    *state = list_policy_manager(&list_policy_ops, NULL);
+    return 0;
+}
+
+static int setup_traced(void **state)
+{
+    *state = list_policy_manager(&list_policy_tracing_ops, NULL);
+    return 0;
+}
+
+static int setup_null(void **state)
+{
+    struct sm_config config = {.policy = "null"};
+    struct sm_manager *mm = NULL;
+    int status = (int)sm_manager_create(&config, &mm, NULL);
+    *state = mm;
+    return status;
+}
+
+static int teardown(void **state)
+{
+    sm_manager_destroy(*state);
+    return 0;
+}
+
+static struct sm_stats stats_of(const struct sm_manager *mm)
+{
+    struct sm_stats stats;
+    sm_stats_get(mm, &stats);
+    return stats;
+}
+
+static bool all_zero(const void *memory, size_t bytes)
+{
+    const unsigned char *byte = memory;
+    for (size_t i = 0; i < bytes; i++) {
+        if (byte[i] != 0)
+            return false;
+    }
+    return true;
+}
+
+static void test_lists_refill_once_then_pop_inline(void **state)
+{
+    struct sm_manager *mm = *state;
+    struct sm_object *first = sm_alloc(mm, SM_TYPE_VALUES, 32);
+    struct sm_object *second = sm_alloc(mm, SM_TYPE_VALUES, 32);
+    assert_non_null(first);
+    assert_non_null(second);
+    assert_ptr_not_equal(first, second);
+    assert_int_equal(list_policy_of(mm)->calls.refill, 1);
+    assert_int_equal(list_policy_of(mm)->calls.alloc_slow, 0);
+}
+
+static void test_each_size_class_has_its_own_list(void **state)
+{
+    struct sm_manager *mm = *state;
+    for (size_t payload = 16; payload <= 2048; payload *= 2)
+        assert_non_null(sm_alloc(mm, SM_TYPE_VALUES, payload));
+    assert_int_equal(list_policy_of(mm)->calls.refill, 8);
+}
+
+static void test_every_inline_size_fits_its_block(void **state)
+{
+    struct sm_manager *mm = *state;
+    for (size_t payload = 0; payload <= SM_INLINE_PAYLOAD_MAX; payload += 7) {
+        struct sm_object *left = sm_alloc_leaf(mm, SM_TYPE_BYTES, payload);
+        struct sm_object *right = sm_alloc_leaf(mm, SM_TYPE_BYTES, payload);
+        assert_non_null(left);
+        assert_non_null(right);
+        memset(sm_payload(left), 0xAA, payload);
+        memset(sm_payload(right), 0x55, payload);
+        assert_int_equal(left->payload_bytes, payload);
+        assert_true(payload == 0 || ((unsigned char *)sm_payload(left))[payload - 1] == 0xAA);
+    }
+}
+
+static void test_freed_block_is_reused_first(void **state)
+{
+    struct sm_manager *mm = *state;
+    struct sm_object *object = sm_alloc(mm, SM_TYPE_VALUES, 48);
+    assert_int_equal(sm_free(mm, object), SM_OK);
+    assert_ptr_equal(sm_alloc(mm, SM_TYPE_VALUES, 48), object);
+    assert_int_equal(list_policy_of(mm)->calls.free, 1);
+}
+
+static void test_reused_block_is_zeroed_for_a_traced_type(void **state)
+{
+    struct sm_manager *mm = *state;
+    struct sm_object *object = sm_alloc(mm, SM_TYPE_VALUES, 48);
+    memset(sm_payload(object), 0xFF, 48);
+    sm_free(mm, object);
+    object = sm_alloc(mm, SM_TYPE_VALUES, 48);
+    assert_true(all_zero(sm_payload(object), 48));
+}
+
+static void test_new_object_has_a_clean_header(void **state)
+{
+    struct sm_manager *mm = *state;
+    sm_hot(mm)->birth_count = 7;
+    struct sm_object *object = sm_alloc(mm, SM_TYPE_VALUES, 33);
+    assert_int_equal(object->count, 7);
+    assert_int_equal(object->type, SM_TYPE_VALUES);
+    assert_int_equal(object->flags, 0);
+    assert_int_equal(object->payload_bytes, 33);
+    assert_int_equal((uintptr_t)object % SM_ALIGNMENT, 0);
+}
+
+static void test_payload_of_zero_bytes(void **state)
+{
+    struct sm_manager *mm = *state;
+    struct sm_object *object = sm_alloc(mm, SM_TYPE_VALUES, 0);
+    assert_non_null(object);
+    assert_int_equal(object->payload_bytes, 0);
+    assert_int_equal(stats_of(mm).alloc_count, 1);
+    assert_int_equal(stats_of(mm).alloc_bytes, 0);
+}
+
+static void test_large_payload_goes_to_alloc_slow_and_is_zeroed(void **state)
+{
+    struct sm_manager *mm = *state;
+    struct sm_object *object = sm_alloc(mm, SM_TYPE_VALUES, SM_INLINE_PAYLOAD_MAX + 1);
+    assert_non_null(object);
+    assert_int_equal(list_policy_of(mm)->calls.refill, 0);
+    assert_int_equal(list_policy_of(mm)->calls.alloc_slow, 1);
+    assert_true(all_zero(sm_payload(object), SM_INLINE_PAYLOAD_MAX + 1));
+}
+
+static void test_largest_inline_payload_takes_the_list(void **state)
+{
+    struct sm_manager *mm = *state;
+    assert_non_null(sm_alloc(mm, SM_TYPE_VALUES, SM_INLINE_PAYLOAD_MAX));
+    assert_int_equal(list_policy_of(mm)->calls.refill, 1);
+    assert_int_equal(list_policy_of(mm)->calls.alloc_slow, 0);
+}
+
+static void test_payload_above_the_maximum_is_refused(void **state)
+{
+    struct sm_manager *mm = *state;
+    assert_null(sm_alloc(mm, SM_TYPE_VALUES, (size_t)SM_PAYLOAD_MAX + 1));
+    assert_int_equal(sm_error_status(mm), SM_ERR_INVALID_ARGUMENT);
+    assert_non_null(strstr(sm_error_detail(mm), "1 TiB"));
+    assert_null(sm_alloc_leaf(mm, SM_TYPE_BYTES, SIZE_MAX));
+    assert_int_equal(sm_error_status(mm), SM_ERR_INVALID_ARGUMENT);
+    assert_int_equal(stats_of(mm).alloc_count, 0);
+}
+
+static void test_clock_counts_payloads_and_only_successes(void **state)
+{
+    struct sm_manager *mm = *state;
+    sm_alloc(mm, SM_TYPE_VALUES, 33);
+    sm_alloc_leaf(mm, SM_TYPE_BYTES, 5000);
+    assert_null(sm_alloc(mm, SM_TYPE_VALUES, (size_t)SM_PAYLOAD_MAX + 1));
+    assert_int_equal(stats_of(mm).alloc_bytes, 5033);
+    assert_int_equal(stats_of(mm).alloc_count, 2);
+    assert_int_equal(stats_of(mm).live_bytes, 5033);
+    assert_int_equal(stats_of(mm).live_objects, 2);
+}
+
+static void test_window_form_bumps(void **state)
+{
+    struct sm_manager *mm = *state;
+    struct sm_object *first = sm_alloc(mm, SM_TYPE_VALUES, 40);
+    struct sm_object *second = sm_alloc(mm, SM_TYPE_VALUES, 40);
+    assert_ptr_equal((char *)first + sm_block_bytes(40), second);
+    assert_true(all_zero(sm_payload(second), 40));
+}
+
+static void test_window_form_survives_many_refills(void **state)
+{
+    struct sm_manager *mm = *state;
+    for (int i = 0; i < 5000; i++) {
+        struct sm_object *object = sm_alloc(mm, SM_TYPE_VALUES, SM_INLINE_PAYLOAD_MAX);
+        assert_non_null(object);
+        assert_true(all_zero(sm_payload(object), SM_INLINE_PAYLOAD_MAX));
+    }
+    assert_int_equal(stats_of(mm).alloc_bytes, 5000u * SM_INLINE_PAYLOAD_MAX);
+}
+
+static void test_resize_in_place_grows_within_the_block(void **state)
+{
+    struct sm_manager *mm = *state;
+    struct sm_object *object = sm_alloc(mm, SM_TYPE_VALUES, 64);
+    memset(sm_payload(object), 0xFF, 64);
+    memset((char *)sm_payload(object) + 64, 0xEE, 32); /* what an earlier use of the block left there */
+    assert_ptr_equal(sm_resize(mm, object, 96), object);
+    assert_int_equal(object->payload_bytes, 96);
+    assert_true(all_zero((char *)sm_payload(object) + 64, 32));
+    assert_int_equal(stats_of(mm).alloc_bytes, 96);
+    assert_int_equal(stats_of(mm).alloc_count, 1);
+    assert_int_equal(stats_of(mm).resize_count, 1);
+    assert_int_equal(stats_of(mm).live_bytes, 96);
+}
+
+static void test_resize_in_place_shrinks_off_the_clock(void **state)
+{
+    struct sm_manager *mm = *state;
+    struct sm_object *object = sm_alloc(mm, SM_TYPE_VALUES, 96);
+    assert_ptr_equal(sm_resize(mm, object, 32), object);
+    assert_int_equal(stats_of(mm).alloc_bytes, 96);
+    assert_int_equal(stats_of(mm).live_bytes, 32);
+    assert_int_equal(stats_of(mm).live_objects, 1);
+    sm_free(mm, object);
+    assert_int_equal(stats_of(mm).live_bytes, 0);
+}
+
+static void test_resize_to_the_same_size_is_nothing(void **state)
+{
+    struct sm_manager *mm = *state;
+    struct sm_object *object = sm_alloc(mm, SM_TYPE_VALUES, 96);
+    assert_ptr_equal(sm_resize(mm, object, 96), object);
+    assert_int_equal(stats_of(mm).resize_count, 0);
+    assert_int_equal(list_policy_of(mm)->calls.resize, 0);
+}
+
+static void test_resize_by_copy_keeps_bytes_and_frees_the_old(void **state)
+{
+    struct sm_manager *mm = *state;
+    struct sm_object *object = sm_alloc(mm, SM_TYPE_VALUES, 100);
+    memset(sm_payload(object), 0xAB, 100);
+    object->count = 5;
+    sm_object_set_flags(object, SM_OBJECT_SHARED);
+    struct sm_object *grown = sm_resize(mm, object, 1000);
+    assert_ptr_not_equal(grown, object);
+    assert_true(sm_is_valid(mm, object)); /* until the caller, who has references to replace, retires it */
+    sm_retire(mm, object);
+    assert_int_equal(grown->payload_bytes, 1000);
+    assert_int_equal(grown->count, 5);
+    assert_int_equal(grown->type, SM_TYPE_VALUES);
+    assert_int_equal(grown->flags, SM_OBJECT_SHARED);
+    assert_int_equal(((unsigned char *)sm_payload(grown))[99], 0xAB);
+    assert_true(all_zero((char *)sm_payload(grown) + 100, 900));
+    assert_false(sm_is_valid(mm, object));
+    assert_int_equal(list_policy_of(mm)->calls.free, 1);
+}
+
+static void test_resize_by_copy_counts_growth_and_the_copy(void **state)
+{
+    struct sm_manager *mm = *state;
+    struct sm_object *before = sm_alloc(mm, SM_TYPE_VALUES, 100);
+    struct sm_object *object = sm_resize(mm, before, 1000);
+    sm_retire(mm, before);
+    struct sm_stats stats = stats_of(mm);
+    assert_int_equal(stats.alloc_bytes, 1000);
+    assert_int_equal(stats.alloc_count, 1);
+    assert_int_equal(stats.resize_count, 1);
+    assert_int_equal(stats.copied_bytes, 100);
+    assert_int_equal(stats.copy_count, 1);
+    assert_int_equal(stats.live_bytes, 1000);
+    assert_int_equal(stats.live_objects, 1);
+    sm_free(mm, object);
+    assert_int_equal(stats_of(mm).live_bytes, 0);
+    assert_int_equal(stats_of(mm).live_objects, 0);
+}
+
+static void test_resize_by_copy_zeroes_growth_in_a_used_block(void **state)
+{
+    struct sm_manager *mm = *state;
+    struct sm_object *used = sm_alloc(mm, SM_TYPE_VALUES, 1000);
+    memset(sm_payload(used), 0xEE, 1000);
+    sm_free(mm, used);
+    struct sm_object *grown = sm_resize(mm, sm_alloc(mm, SM_TYPE_VALUES, 100), 1000);
+    assert_ptr_equal(grown, used);
+    assert_true(all_zero(sm_payload(grown), 1000));
+}
+
+static void test_resize_by_copy_retires_the_old(void **state)
+{
+    struct sm_manager *mm = *state;
+    struct sm_object *object = sm_alloc(mm, SM_TYPE_VALUES, 500);
+    struct sm_object *shrunk = sm_resize(mm, object, 100);
+    assert_ptr_not_equal(shrunk, object);
+    assert_int_equal(list_policy_of(mm)->calls.retire, 0);
+    sm_retire(mm, object);
+    assert_int_equal(list_policy_of(mm)->calls.retire, 1);
+    struct sm_stats stats = stats_of(mm);
+    assert_int_equal(stats.alloc_bytes, 500);
+    assert_int_equal(stats.live_bytes, 100);
+    assert_int_equal(stats.live_objects, 1);
+    assert_int_equal(stats.retired_bytes, 500);
+    assert_int_equal(stats.copied_bytes, 100);
+    assert_int_equal(stats.backlog_bytes, sm_block_bytes(500));
+}
+
+static void test_resize_without_retire_or_free_leaves_the_old_alive(void **state)
+{
+    struct sm_manager *mm = *state;
+    struct sm_object *object = sm_alloc(mm, SM_TYPE_VALUES, 100);
+    struct sm_object *other = sm_alloc(mm, SM_TYPE_VALUES, 16);
+    struct sm_object *grown = sm_resize(mm, object, 4000);
+    assert_non_null(other);
+    assert_int_equal(grown->payload_bytes, 4000);
+    struct sm_stats stats = stats_of(mm);
+    assert_int_equal(stats.alloc_bytes, 4016);
+    if (grown != object)
+        assert_int_equal(stats.live_bytes, 4116);
+    else
+        assert_int_equal(stats.live_bytes, 4016);
+}
+
+static void test_resize_failure_leaves_the_object_as_it_was(void **state)
+{
+    struct sm_manager *mm = *state;
+    struct sm_object *object = sm_alloc(mm, SM_TYPE_VALUES, 100);
+    memset(sm_payload(object), 0xAB, 100);
+    assert_null(sm_resize(mm, object, (size_t)SM_PAYLOAD_MAX + 1));
+    assert_int_equal(sm_error_status(mm), SM_ERR_INVALID_ARGUMENT);
+    assert_int_equal(object->payload_bytes, 100);
+    assert_true(sm_is_valid(mm, object));
+    assert_int_equal(stats_of(mm).resize_count, 0);
+}
+
+static void test_free_counts_the_dead(void **state)
+{
+    struct sm_manager *mm = *state;
+    struct sm_object *small = sm_alloc(mm, SM_TYPE_VALUES, 64);
+    struct sm_object *large = sm_alloc(mm, SM_TYPE_VALUES, (size_t)64 * 1024);
+    assert_int_equal(sm_free(mm, large), SM_OK);
+    assert_int_equal(stats_of(mm).live_bytes, 64);
+    assert_int_equal(sm_free(mm, small), SM_OK);
+    assert_int_equal(stats_of(mm).live_bytes, 0);
+    assert_int_equal(stats_of(mm).live_objects, 0);
+    assert_int_equal(stats_of(mm).alloc_bytes, 64 + 64 * 1024);
+}
+
+static void test_free_is_refused_without_the_capability(void **state)
+{
+    struct sm_manager *mm = *state;
+    struct sm_object *object = sm_alloc(mm, SM_TYPE_VALUES, 64);
+    assert_int_equal(sm_free(mm, object), SM_ERR_UNSUPPORTED);
+    assert_non_null(strstr(sm_error_detail(mm), "traced-lists"));
+    assert_true(sm_is_valid(mm, object));
+}
+
+static void test_retire_is_ignored_without_the_capability(void **state)
+{
+    struct sm_manager *mm = *state;
+    struct sm_object *object = sm_alloc(mm, SM_TYPE_VALUES, 64);
+    sm_retire(mm, object);
+    assert_true(sm_is_valid(mm, object));
+    assert_int_equal(stats_of(mm).live_bytes, 64);
+}
+
+static void test_retired_object_is_no_longer_valid_and_is_reused_after_a_safepoint(void **state)
+{
+    struct sm_manager *mm = *state;
+    struct sm_object *object = sm_alloc(mm, SM_TYPE_VALUES, 64);
+    sm_retire(mm, object);
+    assert_false(sm_is_valid(mm, object));
+    assert_int_equal(stats_of(mm).live_objects, 0);
+    assert_ptr_not_equal(sm_alloc(mm, SM_TYPE_VALUES, 64), object);
+    sm_attention_request(mm);
+    sm_safepoint(mm);
+    assert_int_equal(stats_of(mm).backlog_bytes, 0);
+    assert_ptr_equal(sm_alloc(mm, SM_TYPE_VALUES, 64), object);
+}
+
+static void test_store_without_a_barrier_asks_nobody(void **state)
+{
+    struct sm_manager *mm = *state;
+    struct sm_object *owner = sm_alloc(mm, SM_TYPE_VALUES, 32);
+    struct sm_value *slots = sm_payload(owner);
+    struct sm_value value = {42, 3};
+    sm_store(mm, owner, &slots[1], value);
+    assert_int_equal(slots[1].payload, 42);
+    assert_int_equal(slots[1].tag, 3);
+    assert_int_equal(list_policy_of(mm)->calls.store_slow, 0);
+}
+
+static void test_store_with_the_policy_barrier_goes_through_it(void **state)
+{
+    struct sm_manager *mm = *state;
+    struct sm_object *owner = sm_alloc(mm, SM_TYPE_VALUES, 32);
+    struct sm_value *slots = sm_payload(owner);
+    sm_hot(mm)->barrier |= SM_BARRIER_POLICY;
+    sm_store(mm, owner, &slots[0], sm_value_from_object(owner, 5));
+    assert_ptr_equal(sm_value_object(slots[0]), owner);
+    assert_int_equal(slots[0].tag, 5 | SM_TAG_HEAP);
+    sm_store_pointer(mm, owner, &slots[1], owner);
+    assert_int_equal(slots[1].payload, (uintptr_t)owner);
+    assert_int_equal(list_policy_of(mm)->calls.store_slow, 2);
+    assert_int_equal(list_policy_of(mm)->calls.pointer_stores, 1);
+}
+
+static void test_published_stores_are_read_back_whole(void **state)
+{
+    struct sm_manager *mm = *state;
+    struct sm_object *owner = sm_alloc(mm, SM_TYPE_VALUES, 32);
+    struct sm_value *slots = sm_payload(owner);
+    assert_int_equal(sm_observers_allow(mm), SM_OK);
+    struct sm_value value = {UINT64_C(0x0123456789abcdef), UINT64_C(0xfedcba9876543210)};
+    sm_store(mm, owner, &slots[1], value);
+    struct sm_value read = sm_load_shared(&slots[1]);
+    assert_memory_equal(&read, &value, sizeof(value));
+    sm_store_pointer(mm, owner, &slots[0], owner);
+    assert_int_equal(slots[0].payload, (uintptr_t)owner);
+}
+
+static void test_published_objects_are_never_resized_in_place(void **state)
+{
+    /* R8; both test policies' blocks have room, so only the manager's rule makes the copy. */
+    struct sm_manager *mm = *state;
+    struct sm_object *object = sm_alloc(mm, SM_TYPE_VALUES, 64);
+    sm_hot(mm)->barrier |= SM_BARRIER_PUBLISH;
+    assert_ptr_not_equal(sm_resize(mm, object, 80), object);
+    assert_int_equal(list_policy_of(mm)->calls.resize, 0);
+}
+
+static void test_value_hooks_count_heap_values_only(void **state)
+{
+    struct sm_manager *mm = *state;
+    struct sm_object *object = sm_alloc(mm, SM_TYPE_VALUES, 32);
+    struct sm_value number = {5, 1};
+    sm_value_copy(mm, number);
+    sm_value_drop(mm, number);
+    assert_int_equal(list_policy_of(mm)->calls.value_copy, 0);
+    sm_value_copy(mm, sm_value_from_object(object, 0));
+    sm_value_copy(mm, sm_value_from_object(object, 0));
+    assert_int_equal(object->count, 2);
+    sm_value_drop(mm, sm_value_from_object(object, 0));
+    assert_true(sm_is_valid(mm, object));
+    sm_value_drop(mm, sm_value_from_object(object, 0));
+    assert_false(sm_is_valid(mm, object));
+    assert_int_equal(list_policy_of(mm)->calls.value_drop, 2);
+    assert_int_equal(stats_of(mm).live_objects, 0);
+}
+
+static void test_value_hooks_are_off_without_counts(void **state)
+{
+    struct sm_manager *mm = *state;
+    struct sm_object *object = sm_alloc(mm, SM_TYPE_VALUES, 32);
+    sm_value_copy(mm, sm_value_from_object(object, 0));
+    sm_value_copy_slow(mm, sm_value_from_object(object, 0));
+    sm_value_drop_slow(mm, sm_value_from_object(object, 0));
+    assert_int_equal(sm_hot(mm)->counting, 0);
+    assert_int_equal(object->count, 0);
+}
+
+static void test_store_take_gives_the_count_up(void **state)
+{
+    struct sm_manager *mm = *state;
+    struct sm_object *owner = sm_alloc(mm, SM_TYPE_VALUES, 16);
+    struct sm_object *target = sm_alloc(mm, SM_TYPE_VALUES, 16);
+    struct sm_value value = sm_value_from_object(target, 0);
+    sm_value_copy(mm, value);
+    sm_value_copy(mm, value);
+    sm_store_take(mm, owner, sm_payload(owner), value);
+    assert_int_equal(target->count, 1);
+    assert_ptr_equal(sm_value_object(*(struct sm_value *)sm_payload(owner)), target);
+}
+
+static void count_visit(void *context, struct sm_object *object)
+{
+    size_t *sum = context;
+    *sum += (size_t)object->payload_bytes;
+}
+
+static void test_walk_sees_live_objects_once(void **state)
+{
+    struct sm_manager *mm = *state;
+    size_t sum = 0;
+    sm_alloc(mm, SM_TYPE_VALUES, 16);
+    struct sm_object *freed = sm_alloc(mm, SM_TYPE_VALUES, 32);
+    sm_alloc(mm, SM_TYPE_VALUES, 5000);
+    sm_free(mm, freed);
+    sm_walk(mm, count_visit, &sum);
+    assert_int_equal(sum, 5016);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_lists_refill_once_then_pop_inline, setup_lists, teardown),
+        cmocka_unit_test_setup_teardown(test_each_size_class_has_its_own_list, setup_lists, teardown),
+        cmocka_unit_test_setup_teardown(test_every_inline_size_fits_its_block, setup_lists, teardown),
+        cmocka_unit_test_setup_teardown(test_freed_block_is_reused_first, setup_lists, teardown),
+        cmocka_unit_test_setup_teardown(test_reused_block_is_zeroed_for_a_traced_type, setup_lists, teardown),
+        cmocka_unit_test_setup_teardown(test_new_object_has_a_clean_header, setup_lists, teardown),
+        cmocka_unit_test_setup_teardown(test_payload_of_zero_bytes, setup_lists, teardown),
+        cmocka_unit_test_setup_teardown(test_large_payload_goes_to_alloc_slow_and_is_zeroed, setup_lists, teardown),
+        cmocka_unit_test_setup_teardown(test_largest_inline_payload_takes_the_list, setup_lists, teardown),
+        cmocka_unit_test_setup_teardown(test_payload_above_the_maximum_is_refused, setup_lists, teardown),
+        cmocka_unit_test_setup_teardown(test_clock_counts_payloads_and_only_successes, setup_lists, teardown),
+        cmocka_unit_test_setup_teardown(test_window_form_bumps, setup_null, teardown),
+        cmocka_unit_test_setup_teardown(test_window_form_survives_many_refills, setup_null, teardown),
+        cmocka_unit_test_setup_teardown(test_resize_in_place_grows_within_the_block, setup_lists, teardown),
+        cmocka_unit_test_setup_teardown(test_resize_in_place_shrinks_off_the_clock, setup_lists, teardown),
+        cmocka_unit_test_setup_teardown(test_resize_to_the_same_size_is_nothing, setup_lists, teardown),
+        cmocka_unit_test_setup_teardown(test_resize_by_copy_keeps_bytes_and_frees_the_old, setup_lists, teardown),
+        cmocka_unit_test_setup_teardown(test_resize_by_copy_counts_growth_and_the_copy, setup_lists, teardown),
+        cmocka_unit_test_setup_teardown(test_resize_by_copy_zeroes_growth_in_a_used_block, setup_lists, teardown),
+        cmocka_unit_test_setup_teardown(test_resize_by_copy_retires_the_old, setup_traced, teardown),
+        cmocka_unit_test_setup_teardown(test_resize_without_retire_or_free_leaves_the_old_alive, setup_null, teardown),
+        cmocka_unit_test_setup_teardown(test_resize_failure_leaves_the_object_as_it_was, setup_lists, teardown),
+        cmocka_unit_test_setup_teardown(test_free_counts_the_dead, setup_lists, teardown),
+        cmocka_unit_test_setup_teardown(test_free_is_refused_without_the_capability, setup_traced, teardown),
+        cmocka_unit_test_setup_teardown(test_retire_is_ignored_without_the_capability, setup_lists, teardown),
+        cmocka_unit_test_setup_teardown(test_retired_object_is_no_longer_valid_and_is_reused_after_a_safepoint,
+                                        setup_traced, teardown),
+        cmocka_unit_test_setup_teardown(test_store_without_a_barrier_asks_nobody, setup_lists, teardown),
+        cmocka_unit_test_setup_teardown(test_store_with_the_policy_barrier_goes_through_it, setup_lists, teardown),
+        cmocka_unit_test_setup_teardown(test_published_stores_are_read_back_whole, setup_traced, teardown),
+        cmocka_unit_test_setup_teardown(test_published_objects_are_never_resized_in_place, setup_lists, teardown),
+        cmocka_unit_test_setup_teardown(test_value_hooks_count_heap_values_only, setup_lists, teardown),
+        cmocka_unit_test_setup_teardown(test_value_hooks_are_off_without_counts, setup_traced, teardown),
+        cmocka_unit_test_setup_teardown(test_store_take_gives_the_count_up, setup_lists, teardown),
+        cmocka_unit_test_setup_teardown(test_walk_sees_live_objects_once, setup_lists, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,175 @@
+/*
+ * Workload "fpm-page": request bursts of a content-management page (calibrated to fpm-wordpress-home and fpm-mediawiki-main).
+ *
+ * A step is one request: boot data, routing, a loop of posts rendered through nested templates with
+ * filter hooks and growing strings, request end. Under a CLI policy the requests just begin and end.
+ */
+#include "page.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+extern const struct wl_ops wl_fpm_page;
+
+enum page_option { OPTION_POSTS, OPTION_COMMENTS, OPTION_PARAGRAPHS, OPTION_OPTIONS, OPTION_COUNT };
+
+static const struct sm_option option_table[OPTION_COUNT] = {
+    [OPTION_POSTS] = {"posts", SM_OPTION_COUNT, "posts", "20", 1, 1e6, NULL, "posts of the page"},
+    [OPTION_COMMENTS] = {"comments", SM_OPTION_COUNT, "comments", "25", 0, 1e6, NULL, "comments of each post"},
+    [OPTION_PARAGRAPHS] = {"paragraphs", SM_OPTION_COUNT, "paragraphs", "8", 1, 1e5, NULL, "paragraphs of each post, about 0.4 KB each"},
+    [OPTION_OPTIONS] = {"options", SM_OPTION_COUNT, "entries", "600", 1, 1e7, NULL, "configuration entries loaded at boot"},
+};
+
+/* Locals of a request's frame. */
+enum { MATCHES, OUTPUT, REQUEST_LOCALS };
+
+static struct page *page_of(struct wl_instance *instance)
+{
+    return (struct page *)instance;
+}
+
+/* ---- Faults ---- */
+
+static void flip_byte(struct vm *vm)
+{
+    struct vm_string *output = vm_as_string(vm_local_get(vm, OUTPUT));
+    output->data[output->length / 2] ^= 1;
+}
+
+/* The first post gets another author. */
+static void flip_edge(struct page *page)
+{
+    struct vm *vm = page_vm(page);
+    struct vm_object *post = vm_as_object(vm_array_get_index(page_global(page, "posts"), 0));
+    struct sm_value other = vm_array_get_index(page_global(page, "users"), 1);
+    vm_object_set(vm, post, POST_AUTHOR, vm_value_copy(vm, other));
+}
+
+static void inject_faults(struct page *page)
+{
+    if (vm_session_fault_strikes(&page->session, WL_FAULT_FLIP_BYTE))
+        flip_byte(page_vm(page));
+    if (vm_session_fault_strikes(&page->session, WL_FAULT_FLIP_EDGE))
+        flip_edge(page);
+}
+
+/* ---- A request ---- */
+
+static void read_back(struct page *page)
+{
+    struct vm *vm = page_vm(page);
+    struct vm_session *session = &page->session;
+    vm_session_fold_value(session, vm_local_get(vm, MATCHES), 2);
+    vm_session_fold_value(session, vm_array_value(page_global(page, "options")), 3);
+    vm_session_fold_value(session, vm_array_value(page_global(page, "posts")), 3);
+    vm_session_fold_value(session, vm_local_get(vm, OUTPUT), 1);
+    vm_session_fold(session, session->work.accumulator);
+}
+
+static void run_request(struct vm *vm, void *context)
+{
+    struct page *page = (struct page *)context;
+    vm_frame_enter(vm, REQUEST_LOCALS);
+    page_boot(page);
+    vm_local_set(vm, MATCHES, vm_array_value(page_route(page)));
+    vm_local_set(vm, OUTPUT, vm_string_value(vm_string_with_capacity(vm, 4096)));
+    page_render(page, OUTPUT);
+    inject_faults(page);
+    read_back(page);
+    vm_frame_leave(vm);
+}
+
+static void begin_request(struct vm *vm, void *context)
+{
+    (void)context;
+    vm_request_begin(vm);
+}
+
+static void end_request(struct vm *vm, void *context)
+{
+    (void)context;
+    vm_request_end(vm);
+}
+
+/* ---- The workload ---- */
+
+static struct page_options read_options(const struct sm_option_values *values)
+{
+    return (struct page_options){
+        .post_count = values->value[OPTION_POSTS].count,
+        .comment_count = values->value[OPTION_COMMENTS].count,
+        .paragraph_count = values->value[OPTION_PARAGRAPHS].count,
+        .option_count = values->value[OPTION_OPTIONS].count,
+    };
+}
+
+static sm_status create_failed(struct sm_error *error, sm_status status, const char *detail)
+{
+    if (error != NULL) {
+        error->status = status;
+        snprintf(error->detail, sizeof(error->detail), "%s", detail);
+    }
+    return status;
+}
+
+static sm_status create(const struct wl_config *config, struct wl_instance **instance, struct sm_error *error)
+{
+    if (config->fault == WL_FAULT_LEAK)
+        return create_failed(error, SM_ERR_INVALID_ARGUMENT, "fpm-page: nothing outlives a request, so it cannot leak");
+    struct page *page = (struct page *)calloc(1, sizeof(*page));
+    if (page == NULL)
+        return create_failed(error, SM_ERR_OUT_OF_MEMORY, "no memory for workload fpm-page");
+    page->options = read_options(config->options);
+    sm_status status = vm_session_open(&page->session, &wl_fpm_page, config, error);
+    if (status != SM_OK) {
+        free(page);
+        return status;
+    }
+    *instance = &page->session.instance;
+    return SM_OK;
+}
+
+static enum wl_step step(struct wl_instance *instance)
+{
+    struct page *page = page_of(instance);
+    struct vm *vm = page->session.vm;
+    page->request = instance->steps_done + 1;
+    page->random = vm_session_random(&page->session, page->request);
+    sm_status status = vm_try(vm, begin_request, NULL);
+    if (status == SM_OK)
+        status = vm_iteration(vm, SM_HERE, run_request, page);
+    if (status == SM_OK)
+        status = vm_try(vm, end_request, NULL);
+    if (status == SM_OK)
+        instance->steps_done++;
+    return vm_session_step_result(&page->session, status);
+}
+
+/* Nothing lives on between requests. */
+static enum wl_step finish(struct wl_instance *instance)
+{
+    vm_session_fold(vm_session_of(instance), instance->steps_done);
+    return WL_STEP_DONE;
+}
+
+static void destroy(struct wl_instance *instance)
+{
+    if (instance == NULL)
+        return;
+    vm_session_close(vm_session_of(instance));
+    free(page_of(instance));
+}
+
+const struct wl_ops wl_fpm_page = {
+    .name = "fpm-page",
+    .summary = "page requests: boot data, templates with filter hooks, growing strings, request end",
+    .sapi = SM_SAPI_FPM,
+    .step_unit = "request",
+    .options = option_table,
+    .option_count = OPTION_COUNT,
+    .default_alloc_bytes = UINT64_C(4) << 30,
+    .create = create,
+    .step = step,
+    .finish = finish,
+    .destroy = destroy,
+};

@@ -1,0 +1,99 @@
+/**
+ * A running replay: one manager, one shadow, and how far the trace has come.
+ */
+#ifndef TRACE_REPLAY_H
+#define TRACE_REPLAY_H
+
+#include "trace/contents.h"
+#include "trace/shadow.h"
+
+#include "sapimem/alloc.h"
+#include "sapimem/epoch.h"
+#include "workloads/trace.h"
+#include "workloads/workload.h"
+
+/** Objects that a deliberate fault keeps reachable. */
+struct trace_leaks {
+    struct sm_object **objects;
+    size_t count, capacity;
+};
+
+/** What went wrong where nothing can be said at once: at deaths and samples. */
+struct trace_damage {
+    uint64_t count;
+    uint32_t first_line;
+    enum trace_mismatch first;
+};
+
+struct trace_replay {
+    struct wl_instance base;
+    struct trace_program program;
+    struct shadow shadow;
+    struct trace_types types;
+    /* Root tables are read by observers while the owner writes; entries are stored with release. */
+    struct sm_object **globals, **context;
+    struct trace_mapping global_table, context_table;
+    struct trace_leaks leaks;
+    struct trace_damage damage;
+    struct wl_trace_destructors destructors;
+    uint32_t next_event;
+    uint64_t events_run; /**< over all passes */
+    uint64_t passes_left;
+    uint32_t sample_cursor;
+    bool started, check_trace;
+    bool may_free;       /**< deaths of the trace are frees: an explicit policy */
+    enum wl_fault fault;
+    uint64_t fault_period, deaths;
+    uint32_t fault_sequence; /**< object that carries the flipped byte or edge; 0: not planted yet */
+};
+
+static inline struct sm_manager *trace_manager(const struct trace_replay *replay)
+{
+    return replay->base.mm;
+}
+
+/* ---- roots.c ---- */
+
+/** Make the tables and register "frames", "globals", "request-context" and "fault-leaks". Errors are in `error`. */
+sm_status trace_roots_create(struct trace_replay *replay, struct sm_error *error);
+void trace_roots_destroy(struct trace_replay *replay);
+
+/** Put `object` (NULL clears) into a root table, counts included. */
+void trace_root_set(struct trace_replay *replay, struct sm_object **table, uint32_t name, struct sm_object *object);
+/** Empty a root table. */
+void trace_root_clear(struct trace_replay *replay, struct sm_object **table, uint32_t limit);
+
+/* ---- events.c ---- */
+
+/** Run one event on the shadow and the heap, safepoint included. */
+enum wl_step trace_run_event(struct trace_replay *replay, const struct trace_event *event);
+/** Let go of every root, as between two passes. */
+void trace_drop_roots(struct trace_replay *replay);
+
+/* ---- inspect.c ---- */
+
+/** Fold what memory holds of `object` into the checksum; a mismatch is noted as damage and returned. */
+enum trace_mismatch trace_fold_object(struct trace_replay *replay, uint32_t object, uint32_t line);
+void trace_fold_slot(struct trace_replay *replay, uint32_t owner, uint32_t slot, uint32_t line);
+/** Fold a few reachable objects, chosen by the trace's progress alone. */
+void trace_fold_sample(struct trace_replay *replay, uint32_t line);
+/** Verify and fold one object; WL_STEP_INVALID with the error filled on a mismatch. */
+enum wl_step trace_verify(struct trace_replay *replay, uint32_t object, uint32_t line);
+/** With check_trace: verify what the event names, without folding. */
+enum wl_step trace_check_named(struct trace_replay *replay, const struct trace_event *event);
+/** Verify and fold everything that can be reached. */
+enum wl_step trace_verify_all(struct trace_replay *replay);
+
+/* ---- fault.c ---- */
+
+/** Plant a flipped byte or edge when it is due; after the event ran. */
+void trace_fault_plant(struct trace_replay *replay, const struct trace_event *event);
+/** Whether this death is one that the leak fault prevents; then its object is kept. */
+bool trace_fault_leaks(struct trace_replay *replay, uint32_t object);
+/** An object went without being read: a fault that it carried is planted again. */
+void trace_fault_unread(struct trace_replay *replay, uint32_t object);
+
+/** `object` moved from `old`, which is no object any more: nothing that a fault made may refer to it. */
+void trace_fault_moved(struct trace_replay *replay, uint32_t object, const struct sm_object *old);
+
+#endif

@@ -1,0 +1,76 @@
+/* What all VM workloads share: creation, faults, the checksum, destructor effects. */
+#include "vm_session.h"
+
+#include <stdio.h>
+
+sm_status vm_session_open(struct vm_session *session, const struct wl_ops *ops, const struct wl_config *config,
+                          struct sm_error *error)
+{
+    struct vm_config vm_config = {.manager = config->manager};
+    sm_status status = vm_create(&vm_config, &session->vm, error);
+    if (status != SM_OK)
+        return status;
+    vm_context_set(session->vm, session);
+    session->instance.ops = ops;
+    session->instance.mm = vm_manager(session->vm);
+    session->instance.checksum = WL_CHECKSUM_START;
+    session->instance.observed_roots = "globals";
+    session->seed = config->seed;
+    session->mutator_work_enabled = config->mutator_work;
+    session->fault = config->fault;
+    session->fault_period = config->fault_period;
+    return SM_OK;
+}
+
+void vm_session_close(struct vm_session *session)
+{
+    vm_destroy(session->vm);
+    session->vm = NULL;
+}
+
+void vm_session_fold_value(struct vm_session *session, struct sm_value value, unsigned depth)
+{
+    vm_session_fold(session, vm_value_hash(session->vm, value, depth));
+}
+
+bool vm_session_fault_strikes(const struct vm_session *session, enum wl_fault fault)
+{
+    return session->fault == fault && session->instance.steps_done + 1 == session->fault_period;
+}
+
+bool vm_session_leak_strikes(struct vm_session *session)
+{
+    if (session->fault != WL_FAULT_LEAK || session->fault_period == 0)
+        return false;
+    return ++session->dying_count % session->fault_period == 0;
+}
+
+void vm_session_leak(struct vm_session *session, struct sm_value value)
+{
+    struct vm *vm = session->vm;
+    if (vm_global_place(vm, "leaked").slot == NULL)
+        vm_global_set(vm, "leaked", vm_array_value(vm_array_new(vm, VM_ARRAY_PACKED, 0)));
+    struct vm_array *leaked = vm_array_write(vm, vm_global_place(vm, "leaked"));
+    vm_array_append(vm, leaked, vm_value_copy(vm, value));
+}
+
+struct wl_random vm_session_random(const struct vm_session *session, uint64_t step)
+{
+    return wl_random_seeded(wl_checksum_fold(session->seed, step));
+}
+
+enum wl_step vm_session_step_result(struct vm_session *session, sm_status status)
+{
+    struct wl_instance *instance = &session->instance;
+    if (status == SM_OK)
+        return WL_STEP_MORE;
+    instance->error.status = status;
+    snprintf(instance->error.detail, sizeof(instance->error.detail), "%s", sm_error_detail(instance->mm));
+    return WL_STEP_FAILED;
+}
+
+void vm_session_destructor(struct vm *vm, struct vm_object *object)
+{
+    struct vm_session *session = (struct vm_session *)vm_context(vm);
+    session->instance.destructor_sum += wl_mix(vm_object_get(object, 0).payload + 1);
+}

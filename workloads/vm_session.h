@@ -1,0 +1,66 @@
+/**
+ * A workload that runs on a host VM: the part of its state and life that all of them share.
+ */
+#ifndef VM_SESSION_H
+#define VM_SESSION_H
+
+#include "mutator_work.h"
+#include "workloads/random.h"
+#include "workloads/workload.h"
+
+/** First member of a VM workload's state. */
+struct vm_session {
+    struct wl_instance instance; /* First: the workload interface relies on it. */
+    struct vm *vm;
+    struct mutator_work work;
+    uint64_t seed;
+    bool mutator_work_enabled;
+    enum wl_fault fault;
+    uint64_t fault_period;
+    uint64_t dying_count; /**< objects that a leak fault has looked at */
+};
+
+/** Create the VM and fill the session in. Errors: as vm_create; nothing is left behind then. */
+sm_status vm_session_open(struct vm_session *session, const struct wl_ops *ops, const struct wl_config *config,
+                          struct sm_error *error);
+
+/** Destroy the VM. */
+void vm_session_close(struct vm_session *session);
+
+static inline struct vm_session *vm_session_of(struct wl_instance *instance)
+{
+    return (struct vm_session *)instance;
+}
+
+/** Fold a word into the instance's checksum. */
+static inline void vm_session_fold(struct vm_session *session, uint64_t word)
+{
+    session->instance.checksum = wl_checksum_fold(session->instance.checksum, word);
+}
+
+/** Fold the content of a value, read back from memory. */
+void vm_session_fold_value(struct vm_session *session, struct sm_value value, unsigned depth);
+
+/** Whether `fault` strikes in the step now running. */
+bool vm_session_fault_strikes(const struct vm_session *session, enum wl_fault fault);
+
+/** Under a leak fault: whether the object now dying is the one in `fault_period` to be kept. */
+bool vm_session_leak_strikes(struct vm_session *session);
+
+/** Keep `value` (borrowed) reachable for ever from a global. */
+void vm_session_leak(struct vm_session *session, struct sm_value value);
+
+/** The random stream of step `step`. */
+struct wl_random vm_session_random(const struct vm_session *session, uint64_t step);
+
+/** What a step returns: a failed status goes to the instance with the manager's line. */
+enum wl_step vm_session_step_result(struct vm_session *session, sm_status status);
+
+/**
+ * Destructor of the workloads' destructible classes: adds the number in property 0 to the destructor sum, mixed.
+ *
+ * Commutative, so that neither order nor moment shows; it does not allocate.
+ */
+void vm_session_destructor(struct vm *vm, struct vm_object *object);
+
+#endif
