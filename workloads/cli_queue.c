@@ -13,16 +13,29 @@
 /* One job in so many orders holds a transaction, whose destructor commits. */
 enum { ORDERS_PER_TRANSACTION = 8 };
 
-enum queue_option { OPTION_SCALE, OPTION_RELATIONS, OPTION_CYCLIC, OPTION_CACHE, OPTION_LOG, OPTION_SERVICES, OPTION_LINKED, OPTION_COUNT };
+enum queue_option {
+    OPTION_SCALE,
+    OPTION_RELATIONS,
+    OPTION_CYCLIC,
+    OPTION_CACHE,
+    OPTION_LOG,
+    OPTION_SERVICES,
+    OPTION_LINKED,
+    OPTION_COUNT
+};
 
 static const struct sm_option option_table[OPTION_COUNT] = {
     [OPTION_SCALE] = {"scale", SM_OPTION_REAL, "", "1", 0.05, 1000, NULL, "size of a job: 1 is 7,300 blocks, 1 MB"},
     [OPTION_RELATIONS] = {"relations", SM_OPTION_COUNT, "models", "5", 1, 1e6, NULL, "children of each parent model"},
-    [OPTION_CYCLIC] = {"cyclic", SM_OPTION_REAL, "", "0.63", 0, 1, NULL, "share of parent models whose children point back, in cycles"},
-    [OPTION_CACHE] = {"cache", SM_OPTION_COUNT, "entries", "5000", 16, 1e8, NULL, "bound of the cache that lives on, about 0.9 KB each"},
+    [OPTION_CYCLIC] = {"cyclic", SM_OPTION_REAL, "", "0.63", 0, 1, NULL,
+                       "share of parent models whose children point back, in cycles"},
+    [OPTION_CACHE] = {"cache", SM_OPTION_COUNT, "entries", "5000", 16, 1e8, NULL,
+                      "bound of the cache that lives on, about 0.9 KB each"},
     [OPTION_LOG] = {"log", SM_OPTION_COUNT, "lines", "1000", 1, 1e8, NULL, "bound of the log ring that lives on"},
-    [OPTION_SERVICES] = {"services", SM_OPTION_COUNT, "objects", "300", 1, 1e7, NULL, "services in the container that lives on"},
-    [OPTION_LINKED] = {"linked", SM_OPTION_BOOL, "", "on", 0, 0, NULL, "models refer to the container, and so to all that lives on"},
+    [OPTION_SERVICES] = {"services", SM_OPTION_COUNT, "objects", "300", 1, 1e7, NULL,
+                         "services in the container that lives on"},
+    [OPTION_LINKED] = {"linked", SM_OPTION_BOOL, "", "on", 0, 0, NULL,
+                       "models refer to the container, and so to all that lives on"},
 };
 
 /* Locals of a job's frame. */
@@ -112,8 +125,7 @@ static void hydrate_orders(struct queue *queue)
     struct vm_array_entry entry;
     uint64_t index = 0;
     for (size_t position = 0; vm_array_next(orders, &position, &entry); index++) {
-        struct vm_object *parent =
-            queue_hydrate_order(queue, vm_as_array(entry.value), order_is_cyclic(queue, index));
+        struct vm_object *parent = queue_hydrate_order(queue, vm_as_array(entry.value), order_is_cyclic(queue, index));
         vm_array_append(vm, local_array(queue, MODELS), vm_object_value(parent));
         if (index % ORDERS_PER_TRANSACTION == 0)
             open_transaction(queue, index, parent);

@@ -16,8 +16,10 @@ enum page_option { OPTION_POSTS, OPTION_COMMENTS, OPTION_PARAGRAPHS, OPTION_OPTI
 static const struct sm_option option_table[OPTION_COUNT] = {
     [OPTION_POSTS] = {"posts", SM_OPTION_COUNT, "posts", "20", 1, 1e6, NULL, "posts of the page"},
     [OPTION_COMMENTS] = {"comments", SM_OPTION_COUNT, "comments", "25", 0, 1e6, NULL, "comments of each post"},
-    [OPTION_PARAGRAPHS] = {"paragraphs", SM_OPTION_COUNT, "paragraphs", "8", 1, 1e5, NULL, "paragraphs of each post, about 0.4 KB each"},
-    [OPTION_OPTIONS] = {"options", SM_OPTION_COUNT, "entries", "600", 1, 1e7, NULL, "configuration entries loaded at boot"},
+    [OPTION_PARAGRAPHS] = {"paragraphs", SM_OPTION_COUNT, "paragraphs", "8", 1, 1e5, NULL,
+                           "paragraphs of each post, about 0.4 KB each"},
+    [OPTION_OPTIONS] = {"options", SM_OPTION_COUNT, "entries", "600", 1, 1e7, NULL,
+                        "configuration entries loaded at boot"},
 };
 
 /* Locals of a request's frame. */

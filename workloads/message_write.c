@@ -65,7 +65,8 @@ void message_write(struct text_buffer *buffer, struct wl_random *random, const s
     text_buffer_put_text(buffer, "{\"id\":");
     text_buffer_put_number(buffer, shape->job);
     put_words_field(buffer, "queue", random, 1);
-    text_buffer_put_text(buffer, ",\"job\":\"App\\\\Jobs\\\\SynchroniseOrders\",\"attempts\":null,\"tags\":[\"sync\",\"orders\"]");
+    text_buffer_put_text(
+        buffer, ",\"job\":\"App\\\\Jobs\\\\SynchroniseOrders\",\"attempts\":null,\"tags\":[\"sync\",\"orders\"]");
     text_buffer_put_text(buffer, ",\"orders\":[");
     for (uint32_t i = 0; i < shape->order_count; i++) {
         if (i > 0)

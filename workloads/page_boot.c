@@ -6,13 +6,14 @@
 enum { CONSTANT_COUNT = 60, RULE_COUNT = 90, USER_COUNT = 4, CALLBACKS_PER_HOOK = 3 };
 
 static const char *const key_texts[PAGE_KEY_COUNT] = {
-    "id", "name", "slug", "title", "author", "date", "text", "kind", "priority", "accepted",
-    "before", "after", "class", "echo", "depth", "format", "url", "email", "parent", "status",
+    "id",     "name",  "slug",  "title", "author", "date",   "text", "kind",  "priority", "accepted",
+    "before", "after", "class", "echo",  "depth",  "format", "url",  "email", "parent",   "status",
 };
 
 static const char *const hook_texts[HOOK_COUNT] = {
-    "the_title",    "the_content",         "the_paragraph", "the_excerpt", "the_date",     "the_author", "post_link", "term_link",
-    "comment_text", "comment_author_link", "comment_class", "get_avatar",  "nav_menu_item", "widget_text", "option",   "body_class",
+    "the_title",     "the_content", "the_paragraph", "the_excerpt",         "the_date",      "the_author",
+    "post_link",     "term_link",   "comment_text",  "comment_author_link", "comment_class", "get_avatar",
+    "nav_menu_item", "widget_text", "option",        "body_class",
 };
 
 /* Names in slot order: a class of N properties has the first N of these. */
@@ -126,7 +127,8 @@ static void load_rules(struct page *page)
     struct vm *vm = page_vm(page);
     struct vm_array *rules = global_array(page, "rules", VM_ARRAY_HASH);
     for (int64_t i = 0; i < RULE_COUNT; i++) {
-        struct vm_string *pattern = vm_string_format(vm, "%s/%02lld/([^/]+)/page/?$", text_word((uint64_t)i), (long long)i);
+        struct vm_string *pattern =
+            vm_string_format(vm, "%s/%02lld/([^/]+)/page/?$", text_word((uint64_t)i), (long long)i);
         struct vm_string *query = vm_string_format(vm, "index.php?kind=%lld&name=$matches[1]", (long long)i);
         vm_array_set_key(vm, rules, pattern, vm_string_value(query));
         vm_value_drop(vm, vm_string_value(pattern));

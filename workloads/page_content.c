@@ -16,7 +16,8 @@ static struct vm_array *make_row(struct page *page, uint64_t id, unsigned text_w
     vm_array_set_key(vm, row, page->keys[PAGE_KEY_EMAIL], vm_string_value(text_words(vm, &page->random, 1)));
     vm_array_set_key(vm, row, page->keys[PAGE_KEY_URL], vm_string_value(text_words(vm, &page->random, 1)));
     vm_array_set_key(vm, row, page->keys[PAGE_KEY_DATE], vm_string_value(text_number(vm, 1700000000 + (int64_t)id)));
-    vm_array_set_key(vm, row, page->keys[PAGE_KEY_TEXT], vm_string_value(text_words(vm, &page->random, text_words_count)));
+    vm_array_set_key(vm, row, page->keys[PAGE_KEY_TEXT],
+                     vm_string_value(text_words(vm, &page->random, text_words_count)));
     vm_array_set_key(vm, row, page->keys[PAGE_KEY_STATUS], vm_int(1));
     vm_array_set_key(vm, row, page->keys[PAGE_KEY_PARENT], vm_int((int64_t)(id % 3)));
     vm_array_set_key(vm, row, page->keys[PAGE_KEY_KIND], vm_int((int64_t)(id % 5)));

@@ -5,15 +5,23 @@
 enum { VALUE, CALLBACKS, ARGUMENTS, REFERENCE, RUNNING, FILTER_LOCALS };
 
 /* What callbacks do; the registry numbers them. */
-enum { CALLBACK_QUOTES, CALLBACK_TRIM, CALLBACK_PIECES, CALLBACK_ESCAPE, CALLBACK_EMPHASISE, CALLBACK_NOTHING, CALLBACK_KINDS };
+enum {
+    CALLBACK_QUOTES,
+    CALLBACK_TRIM,
+    CALLBACK_PIECES,
+    CALLBACK_ESCAPE,
+    CALLBACK_EMPHASISE,
+    CALLBACK_NOTHING,
+    CALLBACK_KINDS
+};
 
 static struct vm_string *value_text(struct vm *vm)
 {
     return vm_as_string(vm_local_get(vm, VALUE));
 }
 
-static struct sm_value replace_twice(struct vm *vm, const char *search, const char *replacement, const char *search_next,
-                                     const char *replacement_next)
+static struct sm_value replace_twice(struct vm *vm, const char *search, const char *replacement,
+                                     const char *search_next, const char *replacement_next)
 {
     struct sm_value first = text_replace(vm, value_text(vm), search, replacement);
     struct sm_value second = text_replace(vm, vm_as_string(first), search_next, replacement_next);
@@ -126,8 +134,8 @@ struct sm_value page_filter(struct page *page, enum page_hook hook, struct sm_va
 
 struct vm_array *page_arguments(struct page *page, enum page_key key, struct sm_value value)
 {
-    static const enum page_key defaults[] = {PAGE_KEY_BEFORE, PAGE_KEY_AFTER, PAGE_KEY_CLASS, PAGE_KEY_ECHO,
-                                             PAGE_KEY_DEPTH,  PAGE_KEY_FORMAT, PAGE_KEY_KIND, PAGE_KEY_SLUG};
+    static const enum page_key defaults[] = {PAGE_KEY_BEFORE, PAGE_KEY_AFTER,  PAGE_KEY_CLASS, PAGE_KEY_ECHO,
+                                             PAGE_KEY_DEPTH,  PAGE_KEY_FORMAT, PAGE_KEY_KIND,  PAGE_KEY_SLUG};
     struct vm *vm = page_vm(page);
     vm_temporary_push(vm, value);
     struct vm_array *arguments = vm_array_new(vm, VM_ARRAY_HASH, 0);

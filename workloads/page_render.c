@@ -79,8 +79,7 @@ static void make_link(struct page *page, const char *base, struct sm_value label
     vm_local_set(vm, LINK, vm_object_value(link));
     struct vm_string *slug = text_words(vm, &page->random, 2);
     vm_object_set(vm, link, LINK_TARGET, vm_string_value(text_prefix(vm, base, slug)));
-    vm_object_set(vm, link, LINK_ARGUMENTS,
-                  vm_array_value(page_arguments(page, PAGE_KEY_URL, vm_string_value(slug))));
+    vm_object_set(vm, link, LINK_ARGUMENTS, vm_array_value(page_arguments(page, PAGE_KEY_URL, vm_string_value(slug))));
     vm_object_set(vm, link, LINK_LABEL, vm_local_take(vm, TEXT));
 }
 
@@ -112,9 +111,11 @@ static void put_avatar(struct page *page)
 {
     struct vm *vm = page_vm(page);
     struct vm_string *name = vm_as_string(vm_object_get(vm_as_object(vm_local_get(vm, SUBJECT)), COMMENT_AUTHOR));
-    vm_local_set(vm, LIST, vm_array_value(page_arguments(page, PAGE_KEY_NAME, vm_value_copy(vm, vm_string_value(name)))));
-    struct vm_string *image = vm_string_format(vm, "<img alt='' src='https://avatars.example/%016llx?s=56&d=mm' height='56'/>",
-                                               (unsigned long long)vm_string_hash(name));
+    vm_local_set(vm, LIST,
+                 vm_array_value(page_arguments(page, PAGE_KEY_NAME, vm_value_copy(vm, vm_string_value(name)))));
+    struct vm_string *image =
+        vm_string_format(vm, "<img alt='' src='https://avatars.example/%016llx?s=56&d=mm' height='56'/>",
+                         (unsigned long long)vm_string_hash(name));
     put_filtered(page, HOOK_AVATAR, vm_string_value(image));
     vm_local_set(vm, LIST, vm_undef());
 }

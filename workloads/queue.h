@@ -12,27 +12,79 @@
 
 /** Interned array keys; their texts are in queue_world.c in this order. */
 enum queue_key {
-    KEY_ID, KEY_NAME, KEY_TITLE, KEY_TAGS, KEY_HITS, KEY_PRICE, KEY_QUANTITY, KEY_NOTE, KEY_CUSTOMER, KEY_STATUS,
-    KEY_PLACED, KEY_COMMENT, KEY_ITEMS, KEY_ORDERS, KEY_ORDER_ID, KEY_CREATED_AT, KEY_UPDATED_AT, KEY_TYPE, KEY_COLUMN,
-    KEY_OPERATOR, KEY_VALUE, KEY_BOOLEAN, KEY_SELECT, KEY_WHERE, KEY_DRIVER, KEY_HOST, KEY_RETRY, KEY_DSN, KEY_ZONE,
+    KEY_ID,
+    KEY_NAME,
+    KEY_TITLE,
+    KEY_TAGS,
+    KEY_HITS,
+    KEY_PRICE,
+    KEY_QUANTITY,
+    KEY_NOTE,
+    KEY_CUSTOMER,
+    KEY_STATUS,
+    KEY_PLACED,
+    KEY_COMMENT,
+    KEY_ITEMS,
+    KEY_ORDERS,
+    KEY_ORDER_ID,
+    KEY_CREATED_AT,
+    KEY_UPDATED_AT,
+    KEY_TYPE,
+    KEY_COLUMN,
+    KEY_OPERATOR,
+    KEY_VALUE,
+    KEY_BOOLEAN,
+    KEY_SELECT,
+    KEY_WHERE,
+    KEY_DRIVER,
+    KEY_HOST,
+    KEY_RETRY,
+    KEY_DSN,
+    KEY_ZONE,
     KEY_COUNT
 };
 
 enum queue_class {
-    CLASS_CONTAINER, CLASS_SERVICE, CLASS_CACHE, CLASS_LOG, CLASS_CALLBACK, CLASS_MODEL, CLASS_BUILDER,
-    CLASS_STATEMENT, CLASS_COLLECTION, CLASS_DATE, CLASS_EVENT, CLASS_JOB, CLASS_TRANSACTION,
+    CLASS_CONTAINER,
+    CLASS_SERVICE,
+    CLASS_CACHE,
+    CLASS_LOG,
+    CLASS_CALLBACK,
+    CLASS_MODEL,
+    CLASS_BUILDER,
+    CLASS_STATEMENT,
+    CLASS_COLLECTION,
+    CLASS_DATE,
+    CLASS_EVENT,
+    CLASS_JOB,
+    CLASS_TRANSACTION,
     CLASS_COUNT
 };
 
 /* Property slots that the code names; the classes have more, as large framework classes do. */
-enum { CONTAINER_SERVICES, CONTAINER_BINDINGS, CONTAINER_CACHE, CONTAINER_LOG, CONTAINER_LISTENERS, CONTAINER_PROPERTIES };
+enum {
+    CONTAINER_SERVICES,
+    CONTAINER_BINDINGS,
+    CONTAINER_CACHE,
+    CONTAINER_LOG,
+    CONTAINER_LISTENERS,
+    CONTAINER_PROPERTIES
+};
 enum { SERVICE_NAME, SERVICE_CONTAINER, SERVICE_CONFIG, SERVICE_CALLS, SERVICE_PROPERTIES = 10 };
 enum { CACHE_ENTRIES, CACHE_ORDER, CACHE_HAND, CACHE_STORED, CACHE_PROPERTIES };
 enum { LOG_LINES, LOG_POSITION, LOG_WRITTEN, LOG_PROPERTIES };
 enum { CALLBACK_KIND, CALLBACK_TARGET, CALLBACK_ARGUMENTS, CALLBACK_RESULT, CALLBACK_PROPERTIES };
 enum {
-    MODEL_ATTRIBUTES, MODEL_ORIGINAL, MODEL_RELATIONS, MODEL_PARENT, MODEL_CONTAINER, MODEL_TABLE, MODEL_EXISTS,
-    MODEL_KEY_NAME, MODEL_TOTAL, MODEL_PROPERTIES = 32
+    MODEL_ATTRIBUTES,
+    MODEL_ORIGINAL,
+    MODEL_RELATIONS,
+    MODEL_PARENT,
+    MODEL_CONTAINER,
+    MODEL_TABLE,
+    MODEL_EXISTS,
+    MODEL_KEY_NAME,
+    MODEL_TOTAL,
+    MODEL_PROPERTIES = 32
 };
 enum { BUILDER_TABLE, BUILDER_WHERES, BUILDER_BINDINGS, BUILDER_COLUMNS, BUILDER_LIMIT, BUILDER_PROPERTIES = 34 };
 enum { STATEMENT_SQL, STATEMENT_BINDINGS, STATEMENT_ROWS, STATEMENT_COUNT, STATEMENT_PROPERTIES = 20 };
@@ -54,15 +106,15 @@ struct queue_options {
 struct queue {
     struct vm_session session; /* First: the workload interface relies on it. */
     struct queue_options options;
-    struct vm_string *keys[KEY_COUNT];      /**< borrowed: the interner holds them */
-    struct vm_class *classes[CLASS_COUNT];  /**< borrowed: the class table holds them */
-    struct vm_object *container;            /**< borrowed: the global "app" holds it */
-    struct vm_object *cache;                /**< borrowed: the container holds it */
-    struct vm_object *log;                  /**< likewise */
+    struct vm_string *keys[KEY_COUNT];     /**< borrowed: the interner holds them */
+    struct vm_class *classes[CLASS_COUNT]; /**< borrowed: the class table holds them */
+    struct vm_object *container;           /**< borrowed: the global "app" holds it */
+    struct vm_object *cache;               /**< borrowed: the container holds it */
+    struct vm_object *log;                 /**< likewise */
     struct text_buffer message;
-    struct wl_random random;                /**< of the job under way */
-    uint64_t job;                           /**< its number, from 1 */
-    bool failed_check;                      /**< a message could not be decoded */
+    struct wl_random random; /**< of the job under way */
+    uint64_t job;            /**< its number, from 1 */
+    bool failed_check;       /**< a message could not be decoded */
 };
 
 static inline struct vm *queue_vm(const struct queue *queue)

@@ -101,7 +101,8 @@ static void render_summary(struct queue *queue, const struct vm_object *parent, 
     uint64_t entry_count = queue->options.cache_entries;
     for (int i = 0; i < 2; i++) {
         uint64_t product = wl_random_below(&queue->random, entry_count + entry_count / 4);
-        struct sm_value title = vm_array_get_key(vm_as_array(queue_cache_fetch(queue, product)), queue->keys[KEY_TITLE]);
+        struct sm_value title =
+            vm_array_get_key(vm_as_array(queue_cache_fetch(queue, product)), queue->keys[KEY_TITLE]);
         text_append_string(vm, vm_local_place(vm, output), vm_as_string(title));
         queue_work(queue, 2);
     }

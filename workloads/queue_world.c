@@ -10,15 +10,17 @@ enum { EVICTION_LOOKS_MAX = 8 };
 enum { LISTENER_COUNT = 4, SAMPLES_PER_FOLD = 4 };
 
 static const char *const key_texts[KEY_COUNT] = {
-    "id", "name", "title", "tags", "hits", "price", "quantity", "note", "customer", "status",
-    "placed", "comment", "items", "orders", "order_id", "created_at", "updated_at", "type", "column",
-    "operator", "value", "boolean", "select", "where", "driver", "host", "retry", "dsn", "Europe/Zurich",
+    "id",         "name",   "title",  "tags",     "hits",          "price",   "quantity", "note",
+    "customer",   "status", "placed", "comment",  "items",         "orders",  "order_id", "created_at",
+    "updated_at", "type",   "column", "operator", "value",         "boolean", "select",   "where",
+    "driver",     "host",   "retry",  "dsn",      "Europe/Zurich",
 };
 
 /* Names in slot order: a class of N properties has the first N of these. */
 static const char *const property_names[] = {
-    "p0",  "p1",  "p2",  "p3",  "p4",  "p5",  "p6",  "p7",  "p8",  "p9",  "p10", "p11", "p12", "p13", "p14", "p15", "p16",
-    "p17", "p18", "p19", "p20", "p21", "p22", "p23", "p24", "p25", "p26", "p27", "p28", "p29", "p30", "p31", "p32", "p33",
+    "p0",  "p1",  "p2",  "p3",  "p4",  "p5",  "p6",  "p7",  "p8",  "p9",  "p10", "p11",
+    "p12", "p13", "p14", "p15", "p16", "p17", "p18", "p19", "p20", "p21", "p22", "p23",
+    "p24", "p25", "p26", "p27", "p28", "p29", "p30", "p31", "p32", "p33",
 };
 
 static const struct {
@@ -235,8 +237,9 @@ static void make_cache(struct queue *queue)
 
 static struct vm_string *format_line(struct vm *vm, uint64_t job, uint64_t model_count, uint64_t output_bytes)
 {
-    return vm_string_format(vm, "[job %010llu] queue.INFO: App\\Jobs\\SynchroniseOrders processed %05llu models {\"output_bytes\":%07llu}",
-                            (unsigned long long)job, (unsigned long long)model_count, (unsigned long long)output_bytes);
+    return vm_string_format(
+        vm, "[job %010llu] queue.INFO: App\\Jobs\\SynchroniseOrders processed %05llu models {\"output_bytes\":%07llu}",
+        (unsigned long long)job, (unsigned long long)model_count, (unsigned long long)output_bytes);
 }
 
 void queue_log(struct queue *queue, uint64_t model_count, uint64_t output_bytes)
@@ -344,7 +347,8 @@ static uint64_t names_block_bytes(void)
     for (int i = 0; i < KEY_COUNT; i++)
         total += block_bytes_string(strlen(key_texts[i]));
     for (int i = 0; i < CLASS_COUNT; i++)
-        total += sm_block_bytes(sizeof(struct vm_class) - SM_HEADER_BYTES) + block_bytes_packed(class_table[i].property_count);
+        total += sm_block_bytes(sizeof(struct vm_class) - SM_HEADER_BYTES) +
+                 block_bytes_packed(class_table[i].property_count);
     return total + (CLASS_COUNT + sizeof(property_names) / sizeof(property_names[0])) * block_bytes_string(8);
 }
 
@@ -360,6 +364,7 @@ uint64_t queue_world_block_bytes(const struct queue_options *options)
     total += block_bytes_hash(cache_capacity(options->cache_entries)) + block_bytes_packed(options->cache_entries);
     total += (uint64_t)((double)options->cache_entries * cache_entry_block_bytes(options->cache_entries));
     uint64_t line_length = sizeof("[job 0123456789] queue.INFO: App\\Jobs\\SynchroniseOrders processed 01234 models "
-                                  "{\"output_bytes\":0123456}") - 1;
+                                  "{\"output_bytes\":0123456}") -
+                           1;
     return total + block_bytes_packed(options->log_lines) + options->log_lines * block_bytes_string(line_length);
 }

@@ -4,12 +4,13 @@
 #include <stdlib.h>
 
 static const char *const vocabulary[64] = {
-    "account", "amount",  "archive", "author", "balance",  "basket",  "branch",  "bridge",   "candle",  "carrier", "category",
-    "change",  "channel", "city",    "client", "comment",  "content", "country", "customer", "delivery", "draft",   "editor",
-    "entry",   "event",   "field",   "filter", "garden",   "harbour", "history", "image",    "invoice",  "journal", "kitchen",
-    "label",   "language", "letter", "market", "message",  "minute",  "mountain", "network", "number",   "office",  "order",
-    "package", "parcel",  "payment", "people", "picture",  "product", "quarter", "question", "receipt",  "region",  "river",
-    "season",  "server",  "station", "summer", "template", "ticket",  "travel",  "window",   "winter",
+    "account",  "amount",   "archive", "author", "balance",  "basket",  "branch",  "bridge",  "candle",   "carrier",
+    "category", "change",   "channel", "city",   "client",   "comment", "content", "country", "customer", "delivery",
+    "draft",    "editor",   "entry",   "event",  "field",    "filter",  "garden",  "harbour", "history",  "image",
+    "invoice",  "journal",  "kitchen", "label",  "language", "letter",  "market",  "message", "minute",   "mountain",
+    "network",  "number",   "office",  "order",  "package",  "parcel",  "payment", "people",  "picture",  "product",
+    "quarter",  "question", "receipt", "region", "river",    "season",  "server",  "station", "summer",   "template",
+    "ticket",   "travel",   "window",  "winter",
 };
 
 const char *text_word(uint64_t number)

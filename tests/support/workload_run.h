@@ -18,11 +18,11 @@ struct workload_run {
 };
 
 struct workload_outcome {
-    uint64_t checksum;        /**< destructor effects folded in, as the harness does it */
+    uint64_t checksum;                           /**< destructor effects folded in, as the harness does it */
     uint64_t step_alloc_count, step_alloc_bytes; /**< of all steps, creation left out */
-    uint64_t leaked_objects;  /**< that no root reaches and the policy still has, after the final quiesce */
+    uint64_t leaked_objects; /**< that no root reaches and the policy still has, after the final quiesce */
     uint64_t retained_objects;
-    struct sm_stats stats;    /**< after the final quiesce */
+    struct sm_stats stats; /**< after the final quiesce */
 };
 
 /** Create an instance; fails the test when that fails. */

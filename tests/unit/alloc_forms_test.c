@@ -342,13 +342,14 @@ static void test_free_is_refused_without_the_capability(void **state)
     assert_true(sm_is_valid(mm, object));
 }
 
-static void test_retire_is_ignored_without_the_capability(void **state)
+static void test_retire_frees_at_once_where_it_cannot_wait(void **state)
 {
     struct sm_manager *mm = *state;
     struct sm_object *object = sm_alloc(mm, SM_TYPE_VALUES, 64);
     sm_retire(mm, object);
-    assert_true(sm_is_valid(mm, object));
-    assert_int_equal(stats_of(mm).live_bytes, 64);
+    assert_int_equal(list_policy_of(mm)->calls.free, 1);
+    assert_false(sm_is_valid(mm, object));
+    assert_int_equal(stats_of(mm).live_bytes, 0);
 }
 
 static void test_retired_object_is_no_longer_valid_and_is_reused_after_a_safepoint(void **state)
@@ -504,7 +505,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_resize_failure_leaves_the_object_as_it_was, setup_lists, teardown),
         cmocka_unit_test_setup_teardown(test_free_counts_the_dead, setup_lists, teardown),
         cmocka_unit_test_setup_teardown(test_free_is_refused_without_the_capability, setup_traced, teardown),
-        cmocka_unit_test_setup_teardown(test_retire_is_ignored_without_the_capability, setup_lists, teardown),
+        cmocka_unit_test_setup_teardown(test_retire_frees_at_once_where_it_cannot_wait, setup_lists, teardown),
         cmocka_unit_test_setup_teardown(test_retired_object_is_no_longer_valid_and_is_reused_after_a_safepoint,
                                         setup_traced, teardown),
         cmocka_unit_test_setup_teardown(test_store_without_a_barrier_asks_nobody, setup_lists, teardown),

@@ -249,9 +249,9 @@ static void test_out_of_memory_at_creation_is_reported(void **state)
     (void)state;
     struct sm_option_values values;
     struct sm_error error = {0};
-    assert_int_equal(sm_options_parse("cli-queue", queue_ops()->options, queue_ops()->option_count, "cache=20000",
-                                      &values, &error),
-                     SM_OK);
+    assert_int_equal(
+        sm_options_parse("cli-queue", queue_ops()->options, queue_ops()->option_count, "cache=20000", &values, &error),
+        SM_OK);
     struct wl_config config = {.options = &values,
                                .manager = {.sapi = SM_SAPI_CLI, .policy = "epoch", .memory_limit_bytes = 4 << 20}};
     struct wl_instance *instance = NULL;

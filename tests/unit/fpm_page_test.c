@@ -100,8 +100,8 @@ static void test_a_leak_is_refused_because_nothing_outlives_a_request(void **sta
     (void)state;
     struct sm_option_values values;
     struct sm_error error = {0};
-    assert_int_equal(
-        sm_options_parse("fpm-page", page_ops()->options, page_ops()->option_count, TINY, &values, &error), SM_OK);
+    assert_int_equal(sm_options_parse("fpm-page", page_ops()->options, page_ops()->option_count, TINY, &values, &error),
+                     SM_OK);
     struct wl_config config = {
         .options = &values, .manager = {.sapi = SM_SAPI_FPM}, .fault = WL_FAULT_LEAK, .fault_period = 1};
     struct wl_instance *instance = NULL;

@@ -21,7 +21,7 @@ struct trace_fields {
     uint64_t bytes;      /**< BYTES; US */
 };
 
-enum { TRACE_REASON_BYTES = 128 };
+enum { TRACE_REASON_BYTES = 192 };
 
 /**
  * Parse `line` (no LF), which is neither a comment nor the magic.
