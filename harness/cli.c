@@ -5,6 +5,7 @@
 #include "run_command.h"
 #include "run_options.h"
 #include "sapimem/option.h"
+#include "trace_command.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -18,10 +19,11 @@ static const struct {
 } commands[] = {
     {"run", "one measured run (the default)", hx_run_command, hx_run_help},
     {"list", "policies, workloads and options", hx_list_command, hx_list_help},
+    {"trace", "check a trace file, or show what it holds", hx_trace_command, hx_trace_help},
 };
 
 /* Commands of later versions, so that asking for one is answered better than "unknown". */
-static const char *const later_commands[] = {"sweep", "minheap", "compare", "doctor", "trace"};
+static const char *const later_commands[] = {"sweep", "minheap", "compare", "doctor"};
 
 enum {
     COMMAND_COUNT = sizeof(commands) / sizeof(commands[0]),
@@ -38,8 +40,9 @@ static bool asks_for(int argument_count, char *const arguments[], const char *wo
 
 static int print_version(void)
 {
-    printf("harness %s, commit %s%s, %s, %s, assertions %s, sanitizers %s\n", hx_build_info.version, hx_build_info.git_commit,
-           hx_build_info.git_dirty ? " (changed)" : "", hx_build_info.compiler, hx_build_info.build_type, hx_build_info.assertions,
+    printf("harness %s, commit %s%s, %s, %s, assertions %s, sanitizers %s\n", hx_build_info.version,
+           hx_build_info.git_commit, hx_build_info.git_dirty ? " (changed)" : "", hx_build_info.compiler,
+           hx_build_info.build_type, hx_build_info.assertions,
            *hx_build_info.sanitizers != '\0' ? hx_build_info.sanitizers : "none");
     return HX_EXIT_OK;
 }
@@ -59,11 +62,11 @@ static int refuse_command(const char *name)
     struct sm_error error;
     for (int i = 0; i < LATER_COUNT; i++) {
         if (strcmp(later_commands[i], name) == 0) {
-            hx_refuse(&error, "%s: comes in a later version; expected run or list", name);
+            hx_refuse(&error, "%s: comes in a later version; expected run, list or trace", name);
             return hx_exit_refused(error.detail);
         }
     }
-    hx_refuse(&error, "%.80s: unknown command; expected run, list or an option such as --policy=epoch", name);
+    hx_refuse(&error, "%.80s: unknown command; expected run, list, trace or an option such as --policy=epoch", name);
     return hx_exit_refused(error.detail);
 }
 

@@ -14,8 +14,6 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-extern char **environ;
-
 static struct hx_fact *add(struct hx_context *context, const char *group, const char *name, enum hx_fact_kind kind)
 {
     assert(context->count < HX_FACTS_MAX);
@@ -87,7 +85,8 @@ static void add_cpus(struct hx_context *context)
 static void add_transparent_huge_pages(struct hx_context *context)
 {
     char text[128];
-    char *open = hx_proc_line("/sys/kernel/mm/transparent_hugepage/enabled", text, sizeof(text)) ? strchr(text, '[') : NULL;
+    char *open =
+        hx_proc_line("/sys/kernel/mm/transparent_hugepage/enabled", text, sizeof(text)) ? strchr(text, '[') : NULL;
     if (open != NULL)
         open[strcspn(open, "]")] = '\0';
     add_text(context, NULL, "transparent_huge_pages", open != NULL ? open + 1 : NULL);
@@ -148,7 +147,8 @@ static void add_libraries(struct hx_context *context)
 /* Variables that change how memory is allocated, as they are set. */
 static void add_environment(struct hx_context *context)
 {
-    static const char *const prefixes[] = {"LD_PRELOAD=", "GLIBC_TUNABLES=", "MALLOC_", "MIMALLOC_", "ASAN_OPTIONS=", "TSAN_OPTIONS="};
+    static const char *const prefixes[] = {"LD_PRELOAD=", "GLIBC_TUNABLES=", "MALLOC_",
+                                           "MIMALLOC_",   "ASAN_OPTIONS=",   "TSAN_OPTIONS="};
     enum { VARIABLES_MAX = 16 };
     size_t added = 0;
     for (char **variable = environ; *variable != NULL; variable++) {

@@ -16,7 +16,7 @@ struct hx_fact {
     const char *group; /**< NULL: of its own; otherwise facts of one group follow each other */
     char name[48];
     enum hx_fact_kind kind;
-    uint64_t count;    /**< also for HX_FACT_BOOL */
+    uint64_t count; /**< also for HX_FACT_BOOL */
     double real;
     char text[256];
 };

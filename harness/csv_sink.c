@@ -12,7 +12,9 @@ static void write_figure(FILE *stream, uint64_t figure, char end)
 bool hx_csv_write(const struct hx_report *report, FILE *stream)
 {
     uint64_t limit_bytes = report->plan->memory_limit_bytes != 0 ? report->plan->memory_limit_bytes : HX_UNKNOWN;
-    fputs("clock_bytes,t_ns,live_bytes,committed_bytes,limit_bytes,garbage_bytes,backlog_bytes,rss_bytes,rss_anon_bytes\n", stream);
+    fputs("clock_bytes,t_ns,live_bytes,committed_bytes,limit_bytes,garbage_bytes,backlog_bytes,rss_bytes,rss_anon_"
+          "bytes\n",
+          stream);
     for (size_t i = 0; i < report->sampler.count; i++) {
         const struct hx_sample *sample = &report->sampler.points[i];
         write_figure(stream, sample->clock_bytes, ',');

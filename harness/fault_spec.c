@@ -21,6 +21,7 @@ sm_status hx_fault_parse(const char *text, struct hx_fault *fault, struct sm_err
     else if (parse_after(text, "flip-edge:", &fault->period))
         fault->kind = WL_FAULT_FLIP_EDGE;
     else if (!parse_after(text, "fail-alloc:", &fault->fail_alloc_after))
-        return hx_refuse(error, "--inject=%s: expected leak:1/N, flip-byte:STEP, flip-edge:STEP or fail-alloc:N, N from 1", text);
+        return hx_refuse(
+            error, "--inject=%s: expected leak:1/N, flip-byte:STEP, flip-edge:STEP or fail-alloc:N, N from 1", text);
     return SM_OK;
 }

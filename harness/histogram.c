@@ -3,11 +3,11 @@
 #include <assert.h>
 #include <math.h>
 
-enum { LINEAR_BITS = 6 };
+enum { LINEAR_BITS = 6, EXACT_BUCKETS = 2 * HX_HISTOGRAM_LINEAR };
 
 static size_t bucket_of(uint64_t value)
 {
-    if (value < 2 * HX_HISTOGRAM_LINEAR)
+    if (value < EXACT_BUCKETS)
         return (size_t)value;
     unsigned shift = 63u - (unsigned)__builtin_clzll(value) - LINEAR_BITS;
     return (size_t)HX_HISTOGRAM_LINEAR * shift + (size_t)(value >> shift);
@@ -16,7 +16,7 @@ static size_t bucket_of(uint64_t value)
 uint64_t hx_histogram_bucket_low(size_t index)
 {
     assert(index < HX_HISTOGRAM_BUCKETS);
-    if (index < 2 * HX_HISTOGRAM_LINEAR)
+    if (index < EXACT_BUCKETS)
         return index;
     size_t shift = index / HX_HISTOGRAM_LINEAR - 1;
     return (uint64_t)(index - HX_HISTOGRAM_LINEAR * shift) << shift;

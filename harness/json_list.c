@@ -17,9 +17,10 @@ static json_t *options_json(const struct sm_option *options, size_t option_count
 {
     json_t *array = json_array();
     for (size_t i = 0; i < option_count; i++)
-        json_array_append_new(array, json_pack("{s:s, s:s, s:s, s:s, s:s, s:o}", "name", options[i].key, "summary", options[i].help,
-                                               "kind", hx_option_kind_name(options[i].kind), "unit", options[i].unit, "default",
-                                               options[i].default_text, "choices", choices_json(options[i].choices)));
+        json_array_append_new(array, json_pack("{s:s, s:s, s:s, s:s, s:s, s:o}", "name", options[i].key, "summary",
+                                               options[i].help, "kind", hx_option_kind_name(options[i].kind), "unit",
+                                               options[i].unit, "default", options[i].default_text, "choices",
+                                               choices_json(options[i].choices)));
     return array;
 }
 
@@ -34,10 +35,10 @@ static json_t *capabilities_json(uint32_t capabilities)
 
 static json_t *item_json(const struct hx_list_item *item)
 {
-    json_t *object = json_pack("{s:s, s:s, s:b, s:s?, s:o, s:o}", "name", item->name, "summary", item->summary, "available",
-                               (int)(item->unavailable == NULL), "reason", item->unavailable, "capabilities",
-                               capabilities_json(item->capabilities), "options",
-                               options_json(item->options, item->option_count));
+    json_t *object =
+        json_pack("{s:s, s:s, s:b, s:s?, s:o, s:o}", "name", item->name, "summary", item->summary, "available",
+                  (int)(item->unavailable == NULL), "reason", item->unavailable, "capabilities",
+                  capabilities_json(item->capabilities), "options", options_json(item->options, item->option_count));
     if (item->sapi != NULL)
         json_object_set_new(object, "sapi", json_string(item->sapi));
     if (item->kind != NULL) {

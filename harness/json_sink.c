@@ -72,7 +72,8 @@ static json_t *values_json(const struct sm_option_values *values)
 {
     json_t *object = json_object();
     for (size_t i = 0; i < values->option_count; i++)
-        json_object_set_new(object, values->table[i].key, setting_json(hx_json_option_value(values, i), values->table[i].unit));
+        json_object_set_new(object, values->table[i].key,
+                            setting_json(hx_json_option_value(values, i), values->table[i].unit));
     return object;
 }
 
@@ -83,7 +84,8 @@ static json_t *config_json(const struct hx_plan *plan)
         const struct hx_option *option = hx_option((enum hx_option_id)id);
         char name[64];
         hx_json_key(option->name, name, sizeof(name));
-        json_object_set_new(object, name, setting_json(option_json(&plan->options, (enum hx_option_id)id), option->unit));
+        json_object_set_new(object, name,
+                            setting_json(option_json(&plan->options, (enum hx_option_id)id), option->unit));
     }
     json_object_set_new(object, "policy_name", json_string(plan->policy_name));
     json_object_set_new(object, "policy_options", values_json(&plan->policy_options));
@@ -123,8 +125,8 @@ static json_t *buckets_json(const struct hx_histogram *histogram)
     for (size_t i = 0; i < HX_HISTOGRAM_BUCKETS; i++) {
         if (histogram->buckets[i] == 0)
             continue;
-        json_array_append_new(array, json_pack("{s:o, s:o, s:o}", "low_ns", hx_json_count(hx_histogram_bucket_low(i)), "high_ns",
-                                               hx_json_count(hx_histogram_bucket_high(i)), "count",
+        json_array_append_new(array, json_pack("{s:o, s:o, s:o}", "low_ns", hx_json_count(hx_histogram_bucket_low(i)),
+                                               "high_ns", hx_json_count(hx_histogram_bucket_high(i)), "count",
                                                hx_json_count(histogram->buckets[i])));
     }
     return array;
@@ -140,7 +142,8 @@ static json_t *histogram_json(const struct hx_histogram *histogram)
     json_object_set_new(object, "count", hx_json_count(histogram->count));
     json_object_set_new(object, "total_ns", hx_json_count(histogram->total));
     for (size_t i = 0; i < sizeof(quantiles) / sizeof(quantiles[0]); i++)
-        json_object_set_new(object, quantiles[i].name, hx_json_count(hx_histogram_quantile(histogram, quantiles[i].fraction)));
+        json_object_set_new(object, quantiles[i].name,
+                            hx_json_count(hx_histogram_quantile(histogram, quantiles[i].fraction)));
     json_object_set_new(object, "max_ns", hx_json_count(histogram->maximum));
     json_object_set_new(object, "buckets", buckets_json(histogram));
     return object;
@@ -220,11 +223,12 @@ static json_t *guards_json(const struct hx_guard_log *log)
     json_t *array = json_array();
     for (size_t i = 0; i < log->count; i++) {
         const struct hx_guard_entry *entry = &log->entries[i];
-        json_array_append_new(array, json_pack("{s:s, s:s, s:o, s:o, s:o, s:o}", "thread", entry->report.thread, "site",
-                                               entry->report.site, "pinned_epoch", hx_json_count(entry->report.pinned_epoch),
-                                               "age_ns", hx_json_count(entry->report.age_ns), "backlog_bytes",
-                                               hx_json_count(entry->report.backlog_bytes), "reports",
-                                               hx_json_count(entry->report_count)));
+        json_array_append_new(array,
+                              json_pack("{s:s, s:s, s:o, s:o, s:o, s:o}", "thread", entry->report.thread, "site",
+                                        entry->report.site, "pinned_epoch", hx_json_count(entry->report.pinned_epoch),
+                                        "age_ns", hx_json_count(entry->report.age_ns), "backlog_bytes",
+                                        hx_json_count(entry->report.backlog_bytes), "reports",
+                                        hx_json_count(entry->report_count)));
     }
     return array;
 }
@@ -241,7 +245,8 @@ static json_t *notes_json(const struct hx_report *report)
 
 static json_t *latency_json(const struct hx_report *report)
 {
-    return json_pack("{s:s, s:o}", "unit", report->plan->workload->step_unit, "service", histogram_json(&report->service_ns));
+    return json_pack("{s:s, s:o}", "unit", report->plan->workload->step_unit, "service",
+                     histogram_json(&report->service_ns));
 }
 
 bool hx_json_write(const struct hx_report *report, FILE *stream)

@@ -48,7 +48,8 @@ json_t *hx_json_option_value(const struct sm_option_values *values, size_t index
 void hx_json_set_fields(json_t *object, const struct hx_json_field *fields, size_t field_count)
 {
     for (size_t i = 0; i < field_count; i++)
-        json_object_set_new(object, fields[i].name, fields[i].count == HX_UNKNOWN ? json_null() : hx_json_count(fields[i].count));
+        json_object_set_new(object, fields[i].name,
+                            fields[i].count == HX_UNKNOWN ? json_null() : hx_json_count(fields[i].count));
 }
 
 void hx_json_key(const char *name, char *key, size_t key_bytes)

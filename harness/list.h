@@ -20,8 +20,8 @@ struct hx_list_item {
     uint32_t capabilities;   /**< enum sm_capability */
     const struct sm_option *options;
     size_t option_count;
-    const char *sapi;         /**< of a workload */
-    const char *kind;         /**< of an option: "size", "count", ... */
+    const char *sapi; /**< of a workload */
+    const char *kind; /**< of an option: "size", "count", ... */
     const char *unit;
     const char *default_text;
     const char *const *choices; /**< NULL-terminated */

@@ -61,7 +61,8 @@ static void describe(const char *path, const char *name, size_t name_length, str
 
 static int collect(struct dl_phdr_info *info, size_t info_bytes, void *context)
 {
-    static const char *const wanted[] = {"liburcu", "libmimalloc", "libjansson", "libzstd", "libgc", "libjemalloc", "libtcmalloc", "libc.so"};
+    static const char *const wanted[] = {"liburcu", "libmimalloc", "libjansson",  "libzstd",
+                                         "libgc",   "libjemalloc", "libtcmalloc", "libc.so"};
     struct collector *collector = (struct collector *)context;
     (void)info_bytes;
     const char *slash = strrchr(info->dlpi_name, '/');

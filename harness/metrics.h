@@ -67,9 +67,9 @@ struct hx_metrics {
 
 /** How repeatable a run was: the least exactness its exact metrics must have. */
 enum hx_repeatability {
-    HX_REPEATABLE_NOT,     /**< ended by time, a signal or a failure */
-    HX_REPEATABLE_WORK,    /**< fixed work, threads beside it */
-    HX_REPEATABLE_WHOLLY,  /**< fixed work on one thread */
+    HX_REPEATABLE_NOT,    /**< ended by time, a signal or a failure */
+    HX_REPEATABLE_WORK,   /**< fixed work, threads beside it */
+    HX_REPEATABLE_WHOLLY, /**< fixed work on one thread */
 };
 
 const struct hx_metric *hx_metric(enum hx_metric_id id);

@@ -33,7 +33,7 @@ struct hx_observers {
     struct hx_observers_config config;
     struct sm_root_provider roots; /* a copy: the table belongs to the owner */
     bool stop;                     /* relaxed: nothing is published through it */
-    sem_t registered; /* posted once by each thread */
+    sem_t registered;              /* posted once by each thread */
     unsigned count;
     struct observer observers[HX_OBSERVERS_MAX];
 };
@@ -185,7 +185,8 @@ static sm_status await_registered(struct hx_observers *all)
     return all->count == all->config.count ? SM_OK : SM_ERR_SYSTEM;
 }
 
-sm_status hx_observers_start(const struct hx_observers_config *config, struct hx_observers **observers, struct sm_error *error)
+sm_status hx_observers_start(const struct hx_observers_config *config, struct hx_observers **observers,
+                             struct sm_error *error)
 {
     assert(config->count > 0 && config->count <= HX_OBSERVERS_MAX);
     struct hx_observers *all = (struct hx_observers *)calloc(1, sizeof(*all));

@@ -38,9 +38,10 @@ struct hx_observers_result {
  * Errors: SM_ERR_SYSTEM or what registration said, with a line; nothing runs then.
  * Threads: the manager's owner.
  */
-sm_status hx_observers_start(const struct hx_observers_config *config, struct hx_observers **observers, struct sm_error *error);
+sm_status hx_observers_start(const struct hx_observers_config *config, struct hx_observers **observers,
+                             struct sm_error *error);
 
 /** End every stall and guard, join the threads, say what they did. NULL is fine: all zero. */
-struct hx_observers_result hx_observers_stop(struct hx_observers *observers);
+struct hx_observers_result hx_observers_stop(struct hx_observers *all);
 
 #endif

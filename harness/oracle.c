@@ -25,9 +25,8 @@ struct oracle {
 
 #define MET_BIT ((uintptr_t)1)
 
-static size_t slot_of(const struct object_set *set, const struct sm_object *object)
+static size_t slot_of(const struct object_set *set, uintptr_t address)
 {
-    uintptr_t address = (uintptr_t)object;
     size_t slot = (size_t)((address >> 4) * UINT64_C(0x9e3779b97f4a7c15) >> 20) & (set->capacity - 1);
     while (set->entries[slot] != 0 && (set->entries[slot] & ~MET_BIT) != address)
         slot = (slot + 1) & (set->capacity - 1);
@@ -42,7 +41,7 @@ static bool set_grow(struct object_set *set)
         return false;
     for (size_t i = 0; i < set->capacity; i++)
         if (set->entries[i] != 0)
-            larger.entries[slot_of(&larger, (struct sm_object *)set->entries[i])] = set->entries[i];
+            larger.entries[slot_of(&larger, set->entries[i])] = set->entries[i];
     larger.count = set->count;
     free(set->entries);
     *set = larger;
@@ -54,7 +53,7 @@ static int set_insert(struct object_set *set, struct sm_object *object)
 {
     if (set->count >= set->capacity / 2 && !set_grow(set))
         return -1;
-    size_t slot = slot_of(set, object);
+    size_t slot = slot_of(set, (uintptr_t)object);
     if (set->entries[slot] != 0)
         return 0;
     set->entries[slot] = (uintptr_t)object;
@@ -104,7 +103,7 @@ static void meet(void *context, struct sm_object *object)
     struct oracle *oracle = (struct oracle *)context;
     struct hx_oracle_result *result = oracle->result;
     struct object_set *set = &oracle->reached;
-    size_t slot = slot_of(set, object);
+    size_t slot = slot_of(set, (uintptr_t)object);
     if (set->entries[slot] == 0) {
         result->leaked_objects++;
         result->leaked_bytes += object->payload_bytes;

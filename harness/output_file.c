@@ -40,7 +40,8 @@ static sm_status open_partial(struct hx_output *output, const char *option, stru
         return refuse_path(option, output->path, EISDIR, error);
     if (exists && access(output->path, W_OK) != 0)
         return refuse_path(option, output->path, errno, error);
-    int length = snprintf(output->partial_path, sizeof(output->partial_path), "%s.%ld.partial", output->path, (long)getpid());
+    int length =
+        snprintf(output->partial_path, sizeof(output->partial_path), "%s.%ld.partial", output->path, (long)getpid());
     if (length < 0 || (size_t)length >= sizeof(output->partial_path))
         return refuse_path(option, output->path, ENAMETOOLONG, error);
     int fd = open(output->partial_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);

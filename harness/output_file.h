@@ -14,9 +14,9 @@
 
 /** Zeroed: no output was asked for. */
 struct hx_output {
-    const char *path;    /**< as the user gave it; "-" is standard output */
-    FILE *stream;        /**< NULL: not open */
-    bool has_partial;    /**< false when written in place: standard output, a device, a pipe; read by any thread */
+    const char *path; /**< as the user gave it; "-" is standard output */
+    FILE *stream;     /**< NULL: not open */
+    bool has_partial; /**< false when written in place: standard output, a device, a pipe; read by any thread */
     char partial_path[PATH_MAX];
 };
 

@@ -3,9 +3,7 @@
 #include "proc_text.h"
 
 #include <fcntl.h>
-#include <inttypes.h>
-#include <stdio.h>
-#include <string.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 void hx_process_memory_open(struct hx_process_memory *memory)
@@ -37,12 +35,14 @@ static bool read_again(int fd, char *text, size_t text_bytes)
 struct hx_resident hx_process_memory_quick(const struct hx_process_memory *memory)
 {
     char text[128];
-    uint64_t total_pages = 0, resident_pages = 0, shared_pages = 0;
     struct hx_resident resident = {0, 0};
     if (!read_again(memory->statm_fd, text, sizeof(text)))
         return resident;
-    if (sscanf(text, "%" SCNu64 " %" SCNu64 " %" SCNu64, &total_pages, &resident_pages, &shared_pages) != 3) // NOLINT(cert-err34-c)
-        return resident;
+    /* "size resident shared ...", in pages. */
+    char *rest = text;
+    strtoull(rest, &rest, 10);
+    uint64_t resident_pages = strtoull(rest, &rest, 10);
+    uint64_t shared_pages = strtoull(rest, &rest, 10);
     resident.rss_bytes = resident_pages * memory->page_bytes;
     if (resident_pages > shared_pages)
         resident.anonymous_bytes = (resident_pages - shared_pages) * memory->page_bytes;

@@ -20,7 +20,8 @@ void hx_progress_begin(struct hx_progress *progress, const struct hx_plan *plan,
 }
 
 /* Share of the work that is done, 0 .. 1; negative when the end is not known. */
-static double share_done(const struct hx_plan *plan, const struct sm_stats *stats, uint64_t step_count, uint64_t elapsed_ns)
+static double share_done(const struct hx_plan *plan, const struct sm_stats *stats, uint64_t step_count,
+                         uint64_t elapsed_ns)
 {
     if (plan->alloc_bytes != 0)
         return (double)stats->alloc_bytes / (double)plan->alloc_bytes;
@@ -38,7 +39,8 @@ void hx_progress_show(struct hx_progress *progress, const struct sm_stats *stats
     char done[16] = "";
     if (share >= 0)
         snprintf(done, sizeof(done), "%3.0f %%  ", 100 * (share < 1 ? share : 1));
-    char allocated[HX_QUANTITY_BYTES], live[HX_QUANTITY_BYTES], committed[HX_QUANTITY_BYTES], elapsed[HX_QUANTITY_BYTES];
+    char allocated[HX_QUANTITY_BYTES], live[HX_QUANTITY_BYTES], committed[HX_QUANTITY_BYTES],
+        elapsed[HX_QUANTITY_BYTES];
     fprintf(stderr, "%s%s%s  %s allocated  %" PRIu64 " %ss  live %s  committed %s  %" PRIu64 " cycles%s",
             progress->is_terminal ? "\r\033[K" : "", done, hx_format_ns(elapsed_ns, elapsed),
             hx_format_bytes(stats->alloc_bytes, allocated), step_count, progress->plan->workload->step_unit,

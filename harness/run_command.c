@@ -151,7 +151,8 @@ int hx_run_command(int argument_count, char *const arguments[])
 static void print_option(const struct hx_option *option)
 {
     char usage[96];
-    snprintf(usage, sizeof(usage), "--%s%s%s", option->name, *option->placeholder != '\0' ? "=" : "", option->placeholder);
+    snprintf(usage, sizeof(usage), "--%s%s%s", option->name, *option->placeholder != '\0' ? "=" : "",
+             option->placeholder);
     const char *value = option->default_text != NULL ? option->default_text : option->default_note;
     printf("  %-40s %s", usage, option->help);
     if (value != NULL && option->kind != HX_KIND_FLAG)

@@ -62,7 +62,7 @@ enum { HX_PROGRESS_AUTO, HX_PROGRESS_ALWAYS, HX_PROGRESS_NEVER };
 
 /** One option. */
 struct hx_option {
-    const char *name;           /**< without the dashes */
+    const char *name; /**< without the dashes */
     enum hx_option_kind kind;
     const char *unit;           /**< "bytes", "seconds", ...; "" when it has none */
     const char *placeholder;    /**< of its value, in --help */

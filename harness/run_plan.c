@@ -64,7 +64,8 @@ static sm_status resolve_trace(struct hx_plan *plan, const char *path, struct sm
     if (is_given(plan, HX_OPT_SAPI))
         plan->sapi = (enum sm_sapi)count_of(plan, HX_OPT_SAPI);
     snprintf(plan->workload_name, sizeof(plan->workload_name), "%s%s", trace_prefix, path);
-    return sm_options_parse("workload trace", wl_trace.options, wl_trace.option_count, NULL, &plan->workload_options, error);
+    return sm_options_parse("workload trace", wl_trace.options, wl_trace.option_count, NULL, &plan->workload_options,
+                            error);
 }
 
 static sm_status resolve_workload(struct hx_plan *plan, struct sm_error *error)
@@ -164,8 +165,8 @@ static sm_status resolve_policy(struct hx_plan *plan, struct sm_error *error)
         return hx_refuse_policy(plan->policy_name, error);
     if (plan->policy->unavailable != NULL)
         return hx_refuse(error, "--policy=%s: not available: %s", plan->policy_name, plan->policy->unavailable);
-    if (sm_options_parse(plan->policy_name, plan->policy->options, plan->policy->option_count, options, &plan->policy_options,
-                         error) != SM_OK)
+    if (sm_options_parse(plan->policy_name, plan->policy->options, plan->policy->option_count, options,
+                         &plan->policy_options, error) != SM_OK)
         return hx_refuse_spec("policy", spec, error);
     sm_status status = apply_shorthand(plan, HX_OPT_RECLAIM, "reclaim", error);
     if (status == SM_OK)
@@ -213,7 +214,8 @@ static sm_status resolve_pacing(struct hx_plan *plan, struct sm_error *error)
             return hx_refuse(error, "--pacing=%s: expected at least %llu bytes", pacing,
                              (unsigned long long)SM_THRESHOLD_MINIMUM_BYTES);
     } else {
-        plan->threshold_bytes = is_given(plan, HX_OPT_THRESHOLD) ? count_of(plan, HX_OPT_THRESHOLD) : SM_THRESHOLD_DEFAULT_BYTES;
+        plan->threshold_bytes =
+            is_given(plan, HX_OPT_THRESHOLD) ? count_of(plan, HX_OPT_THRESHOLD) : SM_THRESHOLD_DEFAULT_BYTES;
         char size[HX_QUANTITY_BYTES];
         snprintf(plan->pacing_text, sizeof(plan->pacing_text), "fixed:%s", hx_format_size(plan->threshold_bytes, size));
     }
@@ -233,7 +235,8 @@ static sm_status resolve_limit(struct hx_plan *plan, struct sm_error *error)
         return SM_OK;
     double factor = plan->options.value[HX_OPT_HEAP_FACTOR].real;
     if (plan->workload->analytic_live_bytes == NULL)
-        return hx_refuse(error, "--heap-factor=%g: expected a workload whose live size is known, not %s; use --memory-limit",
+        return hx_refuse(error,
+                         "--heap-factor=%g: expected a workload whose live size is known, not %s; use --memory-limit",
                          factor, plan->workload_name);
     double limit = factor * (double)plan->workload->analytic_live_bytes(&plan->workload_options);
     if (limit < (double)SM_MEMORY_LIMIT_MINIMUM_BYTES)
@@ -264,7 +267,8 @@ static void cap_default_work(struct hx_plan *plan)
     if (plan->alloc_bytes == 0 || plan->alloc_bytes > cap_bytes) {
         plan->alloc_bytes = cap_bytes;
         char size[HX_QUANTITY_BYTES];
-        hx_note(&plan->told, "--alloc not given: set to %s, a third of what is available, for policy %s frees nothing here",
+        hx_note(&plan->told,
+                "--alloc not given: set to %s, a third of what is available, for policy %s frees nothing here",
                 hx_format_bytes(cap_bytes, size), plan->policy->name);
     }
 }
@@ -287,7 +291,8 @@ static sm_status resolve_work(struct hx_plan *plan, struct sm_error *error)
         if (plan->alloc_bytes != 0)
             derive_count(plan, HX_OPT_ALLOC, plan->alloc_bytes);
         if (plan->steps != 0)
-            derive_count(plan, strcmp(plan->workload->step_unit, "request") == 0 ? HX_OPT_REQUESTS : HX_OPT_ITERATIONS, plan->steps);
+            derive_count(plan, strcmp(plan->workload->step_unit, "request") == 0 ? HX_OPT_REQUESTS : HX_OPT_ITERATIONS,
+                         plan->steps);
         return SM_OK;
     }
     if (is_given(plan, HX_OPT_ALLOC))
@@ -327,7 +332,8 @@ static sm_status resolve_observers(struct hx_plan *plan, struct sm_error *error)
     if (status != SM_OK || plan->observer_count == 0)
         return status;
     if ((plan->policy->capabilities & SM_CAP_OBSERVERS) == 0)
-        return hx_refuse(error, "--%s: expected a policy that lets other threads read under guards, such as epoch, not %s",
+        return hx_refuse(error,
+                         "--%s: expected a policy that lets other threads read under guards, such as epoch, not %s",
                          plan->has_stall ? "stall" : "observers", plan->policy_name);
     return SM_OK;
 }
@@ -368,7 +374,8 @@ static sm_status resolve_rest(struct hx_plan *plan, struct sm_error *error)
 sm_status hx_plan_resolve(struct hx_plan *plan, struct sm_error *error)
 {
     static sm_status (*const stages[])(struct hx_plan *, struct sm_error *) = {
-        resolve_workload, resolve_policy, resolve_pacing, resolve_limit, resolve_work, resolve_observers, resolve_fault, resolve_rest,
+        resolve_workload, resolve_policy,    resolve_pacing, resolve_limit,
+        resolve_work,     resolve_observers, resolve_fault,  resolve_rest,
     };
     sm_status status = SM_OK;
     for (size_t i = 0; i < sizeof(stages) / sizeof(stages[0]) && status == SM_OK; i++)

@@ -24,25 +24,25 @@ struct hx_plan {
     const struct wl_ops *workload;
     struct sm_option_values workload_options;
     char workload_name[HX_SPEC_BYTES]; /**< "trace:FILE" for a trace */
-    const char *trace_path;          /**< NULL: no trace */
+    const char *trace_path;            /**< NULL: no trace */
     char pacing_text[64];
     enum sm_sapi sapi;
-    uint64_t threshold_bytes;        /**< 0: not paced by a fixed threshold */
-    uint64_t memory_limit_bytes;     /**< 0: none */
-    uint64_t alloc_bytes;            /**< work ends at this clock; 0: otherwise */
-    uint64_t steps;                  /**< work ends after so many; 0: otherwise */
-    uint64_t work_ns;                /**< work ends after so long; 0: otherwise */
-    uint64_t timeout_ns;             /**< 0: none */
+    uint64_t threshold_bytes;    /**< 0: not paced by a fixed threshold */
+    uint64_t memory_limit_bytes; /**< 0: none */
+    uint64_t alloc_bytes;        /**< work ends at this clock; 0: otherwise */
+    uint64_t steps;              /**< work ends after so many; 0: otherwise */
+    uint64_t work_ns;            /**< work ends after so long; 0: otherwise */
+    uint64_t timeout_ns;         /**< 0: none */
     uint64_t tick_bytes;
     unsigned observer_count;
     bool has_stall;
     struct hx_stall stall;
     enum wl_fault fault;
     uint64_t fault_period;
-    uint64_t fail_alloc_after;       /**< 0: never */
-    bool runs_inline;                /**< nothing runs beside the VM thread */
-    struct hx_notes told;            /**< remarks for standard error before the run */
-    struct hx_notes notes;           /**< remarks for the result only */
+    uint64_t fail_alloc_after; /**< 0: never */
+    bool runs_inline;          /**< nothing runs beside the VM thread */
+    struct hx_notes told;      /**< remarks for standard error before the run */
+    struct hx_notes notes;     /**< remarks for the result only */
 };
 
 /**

@@ -28,7 +28,7 @@ struct run {
     bool is_sampling;             /* until the last step */
     bool reached_end;             /* the work asked for was done */
     uint64_t work_start_ns;
-    uint64_t work_start_bytes;    /* allocation clock after boot */
+    uint64_t work_start_bytes; /* allocation clock after boot */
 };
 
 static void set_status(struct run *run, enum hx_run_status status, const char *error)
@@ -123,7 +123,8 @@ static bool start_observers(struct run *run, struct sm_error *error)
     if (plan->observer_count == 0)
         return true;
     if (run->instance->observed_roots == NULL)
-        hx_note(&run->report->notes, "workload %s shows observers no roots: they only pin their guards", plan->workload_name);
+        hx_note(&run->report->notes, "workload %s shows observers no roots: they only pin their guards",
+                plan->workload_name);
     struct hx_observers_config config = {
         .mm = run->instance->mm,
         .observed_roots = run->instance->observed_roots,
@@ -204,7 +205,8 @@ static void measure_end_of_work(struct run *run, uint64_t wall_ns)
     sm_stats_get(run->instance->mm, &stats);
     hx_sampler_tick(sampler, &stats, oracle_garbage(run), true);
     uint64_t peak_bytes = hx_process_memory_peak();
-    hx_metrics_set(metrics, HX_METRIC_PEAK_RSS_BYTES, peak_bytes > sampler->peak_rss_bytes ? peak_bytes : sampler->peak_rss_bytes);
+    hx_metrics_set(metrics, HX_METRIC_PEAK_RSS_BYTES,
+                   peak_bytes > sampler->peak_rss_bytes ? peak_bytes : sampler->peak_rss_bytes);
     hx_metrics_set(metrics, HX_METRIC_MEAN_RSS_BYTES, hx_sampler_mean_rss(sampler));
     hx_metrics_set(metrics, HX_METRIC_MEAN_FOOTPRINT_BYTES, hx_sampler_mean_footprint(sampler));
     hx_metrics_set(metrics, HX_METRIC_END_COMMITTED_BYTES, stats.committed_bytes);
@@ -245,7 +247,8 @@ static void end_observers(struct run *run)
     hx_metrics_set(&run->report->metrics, HX_METRIC_OBSERVER_READS, result.objects_read);
     if (result.broken_objects > 0) {
         char line[SM_DETAIL_BYTES];
-        snprintf(line, sizeof(line), "observers read %" PRIu64 " broken objects under their guards", result.broken_objects);
+        snprintf(line, sizeof(line), "observers read %" PRIu64 " broken objects under their guards",
+                 result.broken_objects);
         set_status(run, HX_STATUS_INVALID, line);
     }
 }
@@ -269,7 +272,8 @@ static void consult_oracle(struct run *run)
     struct hx_metrics *metrics = &run->report->metrics;
     struct hx_oracle_result result;
     if (hx_oracle_run(run->instance->mm, &result) != SM_OK) {
-        hx_note(&run->report->notes, "oracle: no memory for the visited set; leaked and retained objects are not known");
+        hx_note(&run->report->notes,
+                "oracle: no memory for the visited set; leaked and retained objects are not known");
         return;
     }
     hx_metrics_set(metrics, HX_METRIC_LEAKED_OBJECTS, result.leaked_objects);
@@ -278,7 +282,8 @@ static void consult_oracle(struct run *run)
     hx_metrics_set(metrics, HX_METRIC_RETAINED_BYTES, result.retained_bytes);
     if (result.missing_objects > 0 || result.broken_objects > 0) {
         char line[SM_DETAIL_BYTES];
-        snprintf(line, sizeof(line), "oracle: %" PRIu64 " reachable objects are not the manager's, %" PRIu64 " have broken headers",
+        snprintf(line, sizeof(line),
+                 "oracle: %" PRIu64 " reachable objects are not the manager's, %" PRIu64 " have broken headers",
                  result.missing_objects, result.broken_objects);
         set_status(run, HX_STATUS_INVALID, line);
     }
@@ -351,7 +356,8 @@ static void add_notes(struct run *run)
     if (report->cycles.stride > 1)
         hx_note(&report->notes, "the cycles array holds one in %" PRIu64, report->cycles.stride);
     if (report->sampler.count < 200)
-        hx_note(&report->notes, "the series has %zu points: too few safepoints in so short a run", report->sampler.count);
+        hx_note(&report->notes, "the series has %zu points: too few safepoints in so short a run",
+                report->sampler.count);
     if (report->context.count == HX_FACTS_MAX)
         hx_note(&report->notes, "the context is not complete: too many facts");
 }

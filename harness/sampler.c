@@ -5,8 +5,8 @@
 #include <assert.h>
 
 enum {
-    /* smaps_rollup walks page tables: exact points are so far apart that they take a hundredth of the time. */
-    EXACT_SPACING = 100,
+    /* smaps_rollup walks page tables: exact points are so far apart that they take a fraction of a percent of the time. */
+    EXACT_SPACING = 400,
     /* Many more than are kept, so that a run that ends early still has a series. */
     TICKS_WANTED = 8192,
     TICK_BYTES_MINIMUM = 16 << 10,
@@ -78,7 +78,8 @@ void hx_sampler_tick(struct hx_sampler *sampler, const struct sm_stats *stats, u
     };
     assert(sample.clock_bytes >= sampler->last.clock_bytes);
     double distance = (double)(sample.clock_bytes - sampler->last.clock_bytes);
-    sampler->committed_integral += distance * ((double)sample.committed_bytes + (double)sampler->last.committed_bytes) / 2;
+    sampler->committed_integral +=
+        distance * ((double)sample.committed_bytes + (double)sampler->last.committed_bytes) / 2;
     if (garbage_bytes != HX_UNKNOWN && garbage_bytes > sampler->peak_garbage_bytes)
         sampler->peak_garbage_bytes = garbage_bytes;
     sampler->tick_count++;

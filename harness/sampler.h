@@ -36,14 +36,14 @@ struct hx_sampler {
     uint64_t start_ns;
     uint64_t tick_count;
     uint64_t stride;
-    struct hx_sample last;          /**< at the last tick, kept or not; its RSS is that of the last kept one */
-    double committed_integral;      /**< committed bytes over the allocation clock */
+    struct hx_sample last;     /**< at the last tick, kept or not; its RSS is that of the last kept one */
+    double committed_integral; /**< committed bytes over the allocation clock */
     double rss_integral;
-    uint64_t rss_clock_bytes;       /**< clock up to which rss_integral goes */
+    uint64_t rss_clock_bytes; /**< clock up to which rss_integral goes */
     uint64_t peak_rss_bytes;
-    uint64_t peak_garbage_bytes;    /**< by the workload's oracle */
-    uint64_t next_exact_ns;         /**< the next point from then on is measured exactly */
-    uint64_t cost_ns;               /**< time that keeping points took */
+    uint64_t peak_garbage_bytes; /**< by the workload's oracle */
+    uint64_t next_exact_ns;      /**< the next point from then on is measured exactly */
+    uint64_t cost_ns;            /**< time that keeping points took */
     size_t count;
     struct hx_sample points[HX_SERIES_MAX + 1];
 };

@@ -78,7 +78,8 @@ static void *watch(void *context)
 {
     struct hx_signals *signals = (struct hx_signals *)context;
     for (;;) {
-        struct pollfd files[] = {{.fd = signals->signal_fd, .events = POLLIN}, {.fd = signals->wake_fd, .events = POLLIN}};
+        struct pollfd files[] = {{.fd = signals->signal_fd, .events = POLLIN},
+                                 {.fd = signals->wake_fd, .events = POLLIN}};
         int ready = poll(files, 2, check_deadline(signals));
         if (ready < 0 && errno != EINTR)
             return NULL;
@@ -107,7 +108,7 @@ static void release(struct hx_signals *signals)
 }
 
 sm_status hx_signals_start(struct hx_control *control, uint64_t timeout_ns, const struct hx_output *outputs,
-                           size_t output_count, struct hx_signals **result)
+                           size_t output_count, struct hx_signals **started)
 {
     struct hx_signals *signals = (struct hx_signals *)calloc(1, sizeof(*signals));
     if (signals == NULL)
@@ -125,7 +126,7 @@ sm_status hx_signals_start(struct hx_control *control, uint64_t timeout_ns, cons
     pthread_sigmask(SIG_BLOCK, &mask, &signals->old_mask);
     if (pthread_create(&signals->thread, NULL, watch, signals) != 0)
         goto failed_masked;
-    *result = signals;
+    *started = signals;
     return SM_OK;
 failed_masked:
     pthread_sigmask(SIG_SETMASK, &signals->old_mask, NULL);

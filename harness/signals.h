@@ -21,7 +21,7 @@ struct sm_manager;
  * Errors: SM_ERR_SYSTEM.
  */
 sm_status hx_signals_start(struct hx_control *control, uint64_t timeout_ns, const struct hx_output *outputs,
-                           size_t output_count, struct hx_signals **signals);
+                           size_t output_count, struct hx_signals **started);
 
 /** Whom SIGUSR1 is for; NULL before the manager is destroyed. */
 void hx_signals_attach(struct hx_signals *signals, struct sm_manager *mm);

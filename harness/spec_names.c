@@ -32,7 +32,8 @@ static void join(const char *const *names, size_t count, char *text, size_t text
         used += (size_t)snprintf(text + used, text_bytes - used, "%s%s", i > 0 ? ", " : "", names[i]);
 }
 
-static sm_status refuse_name(const char *option, const char *name, const char *const *names, size_t count, struct sm_error *error)
+static sm_status refuse_name(const char *option, const char *name, const char *const *names, size_t count,
+                             struct sm_error *error)
 {
     char list[200];
     sm_near_names(name, names, count, list, sizeof(list));

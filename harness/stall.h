@@ -14,8 +14,8 @@ enum { HX_OBSERVERS_MAX = 64 };
 #define HX_STALL_FOREVER UINT64_MAX
 
 struct hx_stall {
-    unsigned observer;    /**< from 0 */
-    uint64_t at_bytes;    /**< on the allocation clock */
+    unsigned observer; /**< from 0 */
+    uint64_t at_bytes; /**< on the allocation clock */
     uint64_t duration_ns;
 };
 

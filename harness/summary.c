@@ -49,8 +49,8 @@ static void print_step_latency(const struct hx_report *report, FILE *stream)
     char p50[HX_QUANTITY_BYTES], p99[HX_QUANTITY_BYTES], max[HX_QUANTITY_BYTES];
     const struct hx_histogram *service = &report->service_ns;
     fprintf(stream, "  %-10s  p50 %s   p99 %s   max %s\n", report->plan->workload->step_unit,
-            hx_format_ns(hx_histogram_quantile(service, 0.5), p50), hx_format_ns(hx_histogram_quantile(service, 0.99), p99),
-            hx_format_ns(service->maximum, max));
+            hx_format_ns(hx_histogram_quantile(service, 0.5), p50),
+            hx_format_ns(hx_histogram_quantile(service, 0.99), p99), hx_format_ns(service->maximum, max));
 }
 
 static void print_pauses(const struct hx_report *report, FILE *stream)
@@ -65,11 +65,14 @@ static void print_pauses(const struct hx_report *report, FILE *stream)
         fputs("  pauses      none\n", stream);
         return;
     }
-    char p50[HX_QUANTITY_BYTES], p99[HX_QUANTITY_BYTES], p999[HX_QUANTITY_BYTES], max[HX_QUANTITY_BYTES], undelayed[HX_QUANTITY_BYTES];
+    char p50[HX_QUANTITY_BYTES], p99[HX_QUANTITY_BYTES], p999[HX_QUANTITY_BYTES], max[HX_QUANTITY_BYTES],
+        undelayed[HX_QUANTITY_BYTES];
     double share = report->metrics.value[HX_METRIC_WALL_NS] != 0
                        ? 100 * (double)all->total / (double)report->metrics.value[HX_METRIC_WALL_NS]
                        : 0;
-    fprintf(stream, "  pauses      p50 %s   p99 %s   p99.9 %s   max %s (%s undelayed)   %" PRIu64 " of them, %.1f %% of the time\n",
+    fprintf(stream,
+            "  pauses      p50 %s   p99 %s   p99.9 %s   max %s (%s undelayed)   %" PRIu64
+            " of them, %.1f %% of the time\n",
             hx_format_ns(hx_histogram_quantile(all, 0.5), p50), hx_format_ns(hx_histogram_quantile(all, 0.99), p99),
             hx_format_ns(hx_histogram_quantile(all, 0.999), p999), hx_format_ns(all->maximum, max),
             hx_format_ns(report->pauses.max_undelayed_ns, undelayed), all->count, share);
@@ -122,9 +125,11 @@ void hx_summary_print(const struct hx_report *report, FILE *stream)
 
 void hx_cycle_line_print(const struct sm_cycle_record *cycle, uint64_t elapsed_ns, FILE *stream)
 {
-    char pause[HX_QUANTITY_BYTES], cpu[HX_QUANTITY_BYTES], before[HX_QUANTITY_BYTES], live[HX_QUANTITY_BYTES], backlog[HX_QUANTITY_BYTES];
-    fprintf(stream, "gc %" PRIu64 " @%.3fs %s: pause %s, cpu %s, %s -> %s live, %s backlog, %" PRIu64 " traced\n", cycle->index,
-            (double)elapsed_ns / 1e9, sm_trigger_name(cycle->trigger), hx_format_ns(cycle->pause_ns, pause),
-            hx_format_ns(cycle->cpu_ns, cpu), hx_format_bytes(cycle->live_bytes + cycle->retired_bytes, before),
-            hx_format_bytes(cycle->live_bytes, live), hx_format_bytes(cycle->backlog_bytes, backlog), cycle->traced_objects);
+    char pause[HX_QUANTITY_BYTES], cpu[HX_QUANTITY_BYTES], before[HX_QUANTITY_BYTES], live[HX_QUANTITY_BYTES],
+        backlog[HX_QUANTITY_BYTES];
+    fprintf(stream, "gc %" PRIu64 " @%.3fs %s: pause %s, cpu %s, %s -> %s live, %s backlog, %" PRIu64 " traced\n",
+            cycle->index, (double)elapsed_ns / 1e9, sm_trigger_name(cycle->trigger),
+            hx_format_ns(cycle->pause_ns, pause), hx_format_ns(cycle->cpu_ns, cpu),
+            hx_format_bytes(cycle->live_bytes + cycle->retired_bytes, before), hx_format_bytes(cycle->live_bytes, live),
+            hx_format_bytes(cycle->backlog_bytes, backlog), cycle->traced_objects);
 }

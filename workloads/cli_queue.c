@@ -6,6 +6,7 @@
  */
 #include "queue.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 /* Parent models of a job at scale 1; with 5 children each a job allocates about 7,300 blocks, 1 MB. */
@@ -59,12 +60,8 @@ static struct queue_options read_options(const struct sm_option_values *values)
 
 static struct queue *queue_of(struct wl_instance *instance)
 {
+    assert(instance->ops == &wl_cli_queue);
     return (struct queue *)instance;
-}
-
-static struct vm_array *local_array(const struct queue *queue, uint32_t local)
-{
-    return vm_as_array(vm_local_get(queue_vm(queue), local));
 }
 
 /* ---- A job ---- */
@@ -115,18 +112,19 @@ static void open_transaction(struct queue *queue, uint64_t index, struct vm_obje
     uint64_t token = queue->job * queue->options.order_count + index;
     vm_object_set(vm, transaction, TRANSACTION_TOKEN, vm_int((int64_t)token));
     vm_object_set(vm, transaction, TRANSACTION_MODEL, vm_value_copy(vm, vm_object_value(model)));
-    vm_array_append(vm, local_array(queue, OPEN), vm_object_value(transaction));
+    vm_array_append(vm, queue_local_array(queue, OPEN), vm_object_value(transaction));
 }
 
 static void hydrate_orders(struct queue *queue)
 {
     struct vm *vm = queue_vm(queue);
-    const struct vm_array *orders = vm_as_array(vm_array_get_key(local_array(queue, DATA), queue->keys[KEY_ORDERS]));
+    const struct vm_array *orders =
+        vm_as_array(vm_array_get_key(queue_local_array(queue, DATA), queue->keys[KEY_ORDERS]));
     struct vm_array_entry entry;
     uint64_t index = 0;
     for (size_t position = 0; vm_array_next(orders, &position, &entry); index++) {
         struct vm_object *parent = queue_hydrate_order(queue, vm_as_array(entry.value), order_is_cyclic(queue, index));
-        vm_array_append(vm, local_array(queue, MODELS), vm_object_value(parent));
+        vm_array_append(vm, queue_local_array(queue, MODELS), vm_object_value(parent));
         if (index % ORDERS_PER_TRANSACTION == 0)
             open_transaction(queue, index, parent);
         vm_safepoint(vm);
@@ -138,13 +136,13 @@ static void render(struct queue *queue)
     struct vm *vm = queue_vm(queue);
     vm_local_set(vm, OUTPUT, vm_string_value(vm_string_with_capacity(vm, 256)));
     struct vm_array_entry entry;
-    for (size_t position = 0; vm_array_next(local_array(queue, MODELS), &position, &entry);)
+    for (size_t position = 0; vm_array_next(queue_local_array(queue, MODELS), &position, &entry);)
         queue_render_family(queue, vm_as_object(entry.value), OUTPUT);
 }
 
 static void write_log(struct queue *queue)
 {
-    uint64_t model_count = vm_array_count(local_array(queue, MODELS)) * (queue->options.relation_count + 1);
+    uint64_t model_count = vm_array_count(queue_local_array(queue, MODELS)) * (queue->options.relation_count + 1);
     for (uint64_t i = 0; i < 4; i++)
         queue_log(queue, model_count + i, vm_as_string(vm_local_get(queue_vm(queue), OUTPUT))->length);
 }
@@ -155,7 +153,7 @@ static void write_log(struct queue *queue)
 static void flip_edge(struct queue *queue)
 {
     struct vm *vm = queue_vm(queue);
-    const struct vm_array *models = local_array(queue, MODELS);
+    const struct vm_array *models = queue_local_array(queue, MODELS);
     struct vm_object *first = vm_as_object(vm_array_get_index(models, 0));
     const struct vm_object *second = vm_as_object(vm_array_get_index(models, 1));
     vm_object_set(vm, first, MODEL_RELATIONS, vm_value_copy(vm, vm_object_get(second, MODEL_RELATIONS)));
@@ -171,7 +169,7 @@ static void flip_byte(struct queue *queue)
 static void leak_some(struct queue *queue)
 {
     struct vm_array_entry entry;
-    for (size_t position = 0; vm_array_next(local_array(queue, MODELS), &position, &entry);) {
+    for (size_t position = 0; vm_array_next(queue_local_array(queue, MODELS), &position, &entry);) {
         if (vm_session_leak_strikes(&queue->session))
             vm_session_leak(&queue->session, entry.value);
         struct vm_array_entry child;
@@ -200,7 +198,7 @@ static void read_back(struct queue *queue)
     struct vm_session *session = &queue->session;
     vm_session_fold_value(session, vm_local_get(vm, DATA), 8);
     struct vm_array_entry entry;
-    for (size_t position = 0; vm_array_next(local_array(queue, MODELS), &position, &entry);)
+    for (size_t position = 0; vm_array_next(queue_local_array(queue, MODELS), &position, &entry);)
         queue_fold_family(queue, vm_as_object(entry.value));
     vm_session_fold_value(session, vm_local_get(vm, OUTPUT), 1);
     queue_world_fold(queue, false);
@@ -310,7 +308,7 @@ const struct wl_ops wl_cli_queue = {
     .step_unit = "iteration",
     .options = option_table,
     .option_count = OPTION_COUNT,
-    .default_alloc_bytes = UINT64_C(4) << 30,
+    .default_alloc_bytes = UINT64_C(3) << 29, /* 1.5 GiB */
     .create = create,
     .step = step,
     .finish = finish,

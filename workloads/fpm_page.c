@@ -1,11 +1,13 @@
 /*
- * Workload "fpm-page": request bursts of a content-management page (calibrated to fpm-wordpress-home and fpm-mediawiki-main).
+ * Workload "fpm-page": request bursts of a content-management page (calibrated to fpm-wordpress-home and
+ * fpm-mediawiki-main).
  *
  * A step is one request: boot data, routing, a loop of posts rendered through nested templates with
  * filter hooks and growing strings, request end. Under a CLI policy the requests just begin and end.
  */
 #include "page.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -27,6 +29,7 @@ enum { MATCHES, OUTPUT, REQUEST_LOCALS };
 
 static struct page *page_of(struct wl_instance *instance)
 {
+    assert(instance->ops == &wl_fpm_page);
     return (struct page *)instance;
 }
 
@@ -169,7 +172,7 @@ const struct wl_ops wl_fpm_page = {
     .step_unit = "request",
     .options = option_table,
     .option_count = OPTION_COUNT,
-    .default_alloc_bytes = UINT64_C(4) << 30,
+    .default_alloc_bytes = UINT64_C(5) << 29, /* 2.5 GiB */
     .create = create,
     .step = step,
     .finish = finish,

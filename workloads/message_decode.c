@@ -1,5 +1,7 @@
-/* A JSON decoder over the bytes of a VM string. Arrays under construction sit in frames, for safepoints come between. */
+/* A JSON decoder over a VM string. Arrays under construction sit in frames, for safepoints come between. */
 #include "message.h"
+
+#include <assert.h>
 
 enum { NESTING_MAX = 64 };
 
@@ -24,7 +26,9 @@ static char peek(struct decoder *decoder)
 {
     while (decoder->cursor < decoder->end && (*decoder->cursor == ' ' || *decoder->cursor == '\n'))
         decoder->cursor++;
-    return decoder->cursor < decoder->end ? *decoder->cursor : '\0';
+    if (decoder->cursor == decoder->end)
+        return '\0';
+    return *decoder->cursor;
 }
 
 static bool accept(struct decoder *decoder, char wanted)
@@ -142,6 +146,7 @@ static struct vm_string *unescape(struct decoder *decoder, const char *quote)
             decoder->failed = true;
         string->data[length++] = (char)character;
     }
+    assert(length <= vm_string_capacity(string));
     string->data[length] = '\0';
     string->length = length;
     return string;
@@ -224,6 +229,7 @@ static struct sm_value decode_container(struct decoder *decoder, enum vm_array_k
     decode_members(decoder, closing, decode_one);
     struct sm_value container = vm_local_take(vm, CONTAINER);
     vm_frame_leave(vm);
+    assert(decoder->nesting > 0);
     decoder->nesting--;
     return container;
 }

@@ -4,6 +4,7 @@
 #include "block_bytes.h"
 #include "workloads/checksum.h"
 
+#include <assert.h>
 #include <stdio.h>
 
 enum { NODE_COUNT = 64, NAME_COUNT = 32, NAME_BYTES = 32 };
@@ -168,6 +169,7 @@ static const struct instruction program[MUTATOR_OPCODES_PER_CALL] = {
 void mutator_work_call(struct mutator_work *work)
 {
     struct vm_object *world = work->world;
+    assert(world != NULL);
     struct activation call = {
         .vm = work->vm,
         .nodes = vm_as_array(vm_object_get(world, WORLD_NODES)),
@@ -255,6 +257,6 @@ void mutator_work_boot(struct mutator_work *work, struct vm *vm, bool enabled)
 uint64_t mutator_work_block_bytes(void)
 {
     return block_bytes_object(WORLD_PROPERTIES) + NODE_COUNT * block_bytes_object(NODE_PROPERTIES) +
-           2 * NAME_COUNT * block_bytes_string(NAME_BYTES) + block_bytes_packed(NODE_COUNT) +
+           UINT64_C(2) * NAME_COUNT * block_bytes_string(NAME_BYTES) + block_bytes_packed(NODE_COUNT) +
            2 * block_bytes_packed(NAME_COUNT) + block_bytes_hash(NAME_COUNT);
 }

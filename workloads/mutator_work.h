@@ -36,7 +36,9 @@ struct mutator_work {
 };
 
 /**
- * Make the kernel's world in this request and hang it on a global; it is made even when switched off, so that traffic is equal.
+ * Make the kernel's world in this request and hang it on a global.
+ *
+ * It is made even when the work is switched off, so that traffic is equal.
  *
  * Errors: bails out.
  */

@@ -54,6 +54,7 @@ static void define_constants(struct page *page)
         snprintf(name, sizeof(name), "SITE_CONSTANT_%02d", i);
         bool is_text = i % 3 == 0;
         vm_constant_set(vm, name, is_text ? vm_string_value(text_words(vm, &page->random, 3)) : vm_int(i));
+        page_work(page, 2);
     }
 }
 
@@ -90,7 +91,7 @@ static void load_options(struct page *page)
         vm_value_drop(vm, vm_string_value(number));
         vm_array_set_key(vm, options, key, make_option(page, i));
         vm_value_drop(vm, vm_string_value(key));
-        page_work(page, 2);
+        page_work(page, 3);
         vm_safepoint(vm);
     }
 }

@@ -1,4 +1,4 @@
-/* Templates: header, the loop of posts with their comments, sidebar, footer; each buffers its output and hands it up. */
+/* Templates: header, posts with their comments, sidebar; each buffers its output and hands it up. */
 #include "page.h"
 
 enum { MENU_ITEMS = 12, WIDGET_COUNT = 8, OPTIONS_READ = 60, COMMENTS_PER_QUERY = 40 };

@@ -128,12 +128,33 @@ static inline void queue_work(struct queue *queue, uint32_t operation_count)
     mutator_work_charge(&queue->session.work, operation_count);
 }
 
+/** An interned key as a value, owned. */
+static inline struct sm_value queue_key_value(const struct queue *queue, enum queue_key key)
+{
+    return vm_value_copy(queue_vm(queue), vm_string_value(queue->keys[key]));
+}
+
+/** What a local of the innermost frame holds, borrowed. */
+static inline struct vm_object *queue_local_object(const struct queue *queue, uint32_t local)
+{
+    return vm_as_object(vm_local_get(queue_vm(queue), local));
+}
+
+static inline struct vm_array *queue_local_array(const struct queue *queue, uint32_t local)
+{
+    return vm_as_array(vm_local_get(queue_vm(queue), local));
+}
+
 /* ---- queue_world.c: what lives on between jobs ---- */
 
 /** Define classes and keys, make the container and fill caches and log to their bounds. */
 void queue_world_boot(struct queue *queue);
 
-/** Look a product up in the cache, storing it first, with an eviction, when it is not there. Returns the entry, borrowed from the cache. */
+/**
+ * Look a product up in the cache, storing it first, with an eviction, when it is not there.
+ *
+ * Returns:     the entry, borrowed from the cache.
+ */
 struct sm_value queue_cache_fetch(struct queue *queue, uint64_t product);
 
 /** Write a line over the oldest one of the log ring. */

@@ -1,19 +1,11 @@
 /* Hydration: rows become models with attribute arrays, casts, events and relations that may point back. */
 #include "queue.h"
 
+#include <assert.h>
+
 /* Locals of a model's and of a family's frame. */
 enum { MODEL, ATTRIBUTES, ARGUMENTS, MODEL_LOCALS };
 enum { PARENT, ROWS, CHILDREN, CHILD, PENDING, TOTAL, FAMILY_LOCALS };
-
-static struct sm_value key_value(struct queue *queue, enum queue_key key)
-{
-    return vm_value_copy(queue_vm(queue), vm_string_value(queue->keys[key]));
-}
-
-static struct vm_object *local_object(const struct queue *queue, uint32_t local)
-{
-    return vm_as_object(vm_local_get(queue_vm(queue), local));
-}
 
 struct sm_value queue_attribute(const struct queue *queue, const struct vm_object *model, enum queue_key key)
 {
@@ -30,8 +22,8 @@ static void fill_model(struct queue *queue, struct sm_value row)
     vm_local_set(vm, MODEL, vm_object_value(model));
     vm_object_set(vm, model, MODEL_ATTRIBUTES, vm_value_copy(vm, row));
     vm_object_set(vm, model, MODEL_ORIGINAL, vm_value_copy(vm, row));
-    vm_object_set(vm, model, MODEL_TABLE, key_value(queue, KEY_ORDERS));
-    vm_object_set(vm, model, MODEL_KEY_NAME, key_value(queue, KEY_ID));
+    vm_object_set(vm, model, MODEL_TABLE, queue_key_value(queue, KEY_ORDERS));
+    vm_object_set(vm, model, MODEL_KEY_NAME, queue_key_value(queue, KEY_ID));
     vm_object_set(vm, model, MODEL_EXISTS, vm_bool(true));
     vm_object_set(vm, model, MODEL_TOTAL, vm_int(0));
     queue_work(queue, 8);
@@ -46,7 +38,7 @@ static struct vm_object *make_date(struct queue *queue, struct vm_string *text)
     for (size_t i = 0; i < text->length; i++)
         stamp = stamp * 10 + (text->data[i] - '0');
     vm_object_set(vm, date, DATE_TIMESTAMP, vm_int(stamp));
-    vm_object_set(vm, date, DATE_ZONE, key_value(queue, KEY_ZONE));
+    vm_object_set(vm, date, DATE_ZONE, queue_key_value(queue, KEY_ZONE));
     vm_object_set(vm, date, DATE_TEXT, vm_value_copy(vm, vm_string_value(text)));
     return date;
 }
@@ -58,7 +50,7 @@ static struct vm_array *merge_casts(struct queue *queue)
     struct vm *vm = queue_vm(queue);
     struct vm_array *casts = vm_array_new(vm, VM_ARRAY_HASH, 0);
     for (size_t i = 0; i < sizeof(columns) / sizeof(columns[0]); i++)
-        vm_array_set_key(vm, casts, queue->keys[columns[i]], key_value(queue, columns[i]));
+        vm_array_set_key(vm, casts, queue->keys[columns[i]], queue_key_value(queue, columns[i]));
     queue_work(queue, 1);
     return casts;
 }
@@ -68,8 +60,8 @@ static struct vm_array *list_dates(struct queue *queue)
 {
     struct vm *vm = queue_vm(queue);
     struct vm_array *dates = vm_array_new(vm, VM_ARRAY_PACKED, 0);
-    vm_array_append(vm, dates, key_value(queue, KEY_CREATED_AT));
-    vm_array_append(vm, dates, key_value(queue, KEY_UPDATED_AT));
+    vm_array_append(vm, dates, queue_key_value(queue, KEY_CREATED_AT));
+    vm_array_append(vm, dates, queue_key_value(queue, KEY_UPDATED_AT));
     queue_work(queue, 1);
     return dates;
 }
@@ -93,7 +85,7 @@ static bool is_date(struct queue *queue, enum queue_key key)
 static void cast_date(struct queue *queue, enum queue_key key)
 {
     struct vm *vm = queue_vm(queue);
-    struct vm_object *model = local_object(queue, MODEL);
+    struct vm_object *model = queue_local_object(queue, MODEL);
     if (!is_date(queue, key))
         return;
     struct vm_object *date = make_date(queue, vm_as_string(queue_attribute(queue, model, key)));
@@ -123,7 +115,7 @@ static void fire_event(struct queue *queue, int64_t kind)
 static void compare_original(struct queue *queue)
 {
     struct vm *vm = queue_vm(queue);
-    struct vm_object *model = local_object(queue, MODEL);
+    struct vm_object *model = queue_local_object(queue, MODEL);
     const struct vm_array *original = vm_as_array(vm_object_get(model, MODEL_ORIGINAL));
     struct vm_array *changed = vm_array_new(vm, VM_ARRAY_HASH, 0);
     vm_local_set(vm, ATTRIBUTES, vm_array_value(changed));
@@ -162,7 +154,7 @@ static void hydrate_parent(struct queue *queue, struct vm_array *order, int64_t 
     struct sm_value row = vm_array_get_index(vm_as_array(vm_local_get(vm, ROWS)), 0);
     vm_local_set(vm, PARENT, vm_object_value(hydrate(queue, row)));
     if (queue->options.linked)
-        vm_object_set(vm, local_object(queue, PARENT), MODEL_CONTAINER,
+        vm_object_set(vm, queue_local_object(queue, PARENT), MODEL_CONTAINER,
                       vm_value_copy(vm, vm_object_value(queue->container)));
 }
 
@@ -186,12 +178,13 @@ static void hydrate_children(struct queue *queue, const struct vm_array *items, 
 static void set_relation(struct queue *queue)
 {
     struct vm *vm = queue_vm(queue);
+    assert(vm_tag_of(vm_local_get(vm, CHILDREN)) == VM_ARRAY);
     struct vm_object *collection = vm_object_new(vm, queue->classes[CLASS_COLLECTION]);
     vm_object_set(vm, collection, COLLECTION_ITEMS, vm_local_take(vm, CHILDREN));
-    vm_object_set(vm, collection, COLLECTION_CLASS, key_value(queue, KEY_ITEMS));
+    vm_object_set(vm, collection, COLLECTION_CLASS, queue_key_value(queue, KEY_ITEMS));
     struct vm_array *relations = vm_array_new(vm, VM_ARRAY_HASH, 0);
     vm_array_set_key(vm, relations, queue->keys[KEY_ITEMS], vm_object_value(collection));
-    vm_object_set(vm, local_object(queue, PARENT), MODEL_RELATIONS, vm_array_value(relations));
+    vm_object_set(vm, queue_local_object(queue, PARENT), MODEL_RELATIONS, vm_array_value(relations));
 }
 
 /* Closures that wait for the children: each is bound to the parent and carries its arguments. */
@@ -214,6 +207,7 @@ struct vm_array *queue_children(const struct queue *queue, const struct vm_objec
 {
     const struct vm_array *relations = vm_as_array(vm_object_get(parent, MODEL_RELATIONS));
     struct sm_value collection = vm_array_get_key(relations, queue->keys[KEY_ITEMS]);
+    assert(vm_tag_of(collection) == VM_OBJECT);
     return vm_as_array(vm_object_get(vm_as_object(collection), COLLECTION_ITEMS));
 }
 
@@ -247,7 +241,7 @@ static void run_callbacks(struct queue *queue)
         sum += result;
         vm_safepoint(vm);
     }
-    vm_object_set(vm, local_object(queue, PARENT), MODEL_TOTAL, vm_int(sum));
+    vm_object_set(vm, queue_local_object(queue, PARENT), MODEL_TOTAL, vm_int(sum));
 }
 
 struct vm_object *queue_hydrate_order(struct queue *queue, struct vm_array *order, bool cyclic)

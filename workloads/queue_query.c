@@ -6,28 +6,13 @@ enum { COLUMN_COUNT = 4, WHERE_COUNT = 2 };
 /* Locals of a query's frame. */
 enum { BUILDER, PIECES, SQL, STATEMENT, ROWS, ROW, TOTAL, QUERY_LOCALS };
 
-static struct vm_object *local_object(const struct queue *queue, uint32_t local)
-{
-    return vm_as_object(vm_local_get(queue_vm(queue), local));
-}
-
-static struct vm_array *local_array(const struct queue *queue, uint32_t local)
-{
-    return vm_as_array(vm_local_get(queue_vm(queue), local));
-}
-
-static struct sm_value key_value(struct queue *queue, enum queue_key key)
-{
-    return vm_value_copy(queue_vm(queue), vm_string_value(queue->keys[key]));
-}
-
 static struct vm_array *make_where(struct queue *queue, enum queue_key column, int64_t value)
 {
     struct vm *vm = queue_vm(queue);
     struct vm_array *where = vm_array_new(vm, VM_ARRAY_HASH, 0);
-    vm_array_set_key(vm, where, queue->keys[KEY_TYPE], key_value(queue, KEY_WHERE));
-    vm_array_set_key(vm, where, queue->keys[KEY_COLUMN], key_value(queue, column));
-    vm_array_set_key(vm, where, queue->keys[KEY_OPERATOR], key_value(queue, KEY_OPERATOR));
+    vm_array_set_key(vm, where, queue->keys[KEY_TYPE], queue_key_value(queue, KEY_WHERE));
+    vm_array_set_key(vm, where, queue->keys[KEY_COLUMN], queue_key_value(queue, column));
+    vm_array_set_key(vm, where, queue->keys[KEY_OPERATOR], queue_key_value(queue, KEY_OPERATOR));
     vm_array_set_key(vm, where, queue->keys[KEY_VALUE], vm_int(value));
     vm_array_set_key(vm, where, queue->keys[KEY_BOOLEAN], vm_bool(true));
     return where;
@@ -60,7 +45,7 @@ static struct vm_array *make_columns(struct queue *queue)
     static const enum queue_key columns[COLUMN_COUNT] = {KEY_ID, KEY_NAME, KEY_PRICE, KEY_NOTE};
     struct vm_array *list = vm_array_new(queue_vm(queue), VM_ARRAY_PACKED, 0);
     for (int i = 0; i < COLUMN_COUNT; i++)
-        vm_array_append(queue_vm(queue), list, key_value(queue, columns[i]));
+        vm_array_append(queue_vm(queue), list, queue_key_value(queue, columns[i]));
     return list;
 }
 
@@ -90,14 +75,14 @@ static struct vm_string *quote_name(struct vm *vm, const struct vm_string *name)
 static void append_piece(struct queue *queue, const char *prefix, const struct vm_string *text)
 {
     struct vm *vm = queue_vm(queue);
-    vm_array_append(vm, local_array(queue, PIECES), vm_string_value(text_prefix(vm, prefix, text)));
+    vm_array_append(vm, queue_local_array(queue, PIECES), vm_string_value(text_prefix(vm, prefix, text)));
 }
 
 /* "select `id`, `name` ...": a list of quoted names, joined and prefixed. */
 static void compile_columns(struct queue *queue)
 {
     struct vm *vm = queue_vm(queue);
-    const struct vm_array *columns = vm_as_array(vm_object_get(local_object(queue, BUILDER), BUILDER_COLUMNS));
+    const struct vm_array *columns = vm_as_array(vm_object_get(queue_local_object(queue, BUILDER), BUILDER_COLUMNS));
     struct vm_array *quoted = vm_array_new(vm, VM_ARRAY_PACKED, 0);
     struct vm_array_entry entry;
     for (size_t position = 0; vm_array_next(columns, &position, &entry);)
@@ -112,7 +97,7 @@ static void compile_columns(struct queue *queue)
 static void compile_wheres(struct queue *queue)
 {
     struct vm *vm = queue_vm(queue);
-    const struct vm_array *wheres = vm_as_array(vm_object_get(local_object(queue, BUILDER), BUILDER_WHERES));
+    const struct vm_array *wheres = vm_as_array(vm_object_get(queue_local_object(queue, BUILDER), BUILDER_WHERES));
     struct vm_array_entry entry;
     const char *prefix = "where ";
     for (size_t position = 0; vm_array_next(wheres, &position, &entry); prefix = "and ") {
@@ -130,9 +115,9 @@ static void compile(struct queue *queue)
     struct vm *vm = queue_vm(queue);
     vm_local_set(vm, PIECES, vm_array_value(vm_array_new(vm, VM_ARRAY_PACKED, 0)));
     compile_columns(queue);
-    append_piece(queue, "from ", vm_as_string(vm_object_get(local_object(queue, BUILDER), BUILDER_TABLE)));
+    append_piece(queue, "from ", vm_as_string(vm_object_get(queue_local_object(queue, BUILDER), BUILDER_TABLE)));
     compile_wheres(queue);
-    vm_local_set(vm, SQL, vm_string_value(text_join(vm, local_array(queue, PIECES), " ")));
+    vm_local_set(vm, SQL, vm_string_value(text_join(vm, queue_local_array(queue, PIECES), " ")));
     vm_safepoint(vm);
 }
 
@@ -143,7 +128,7 @@ static void prepare(struct queue *queue)
     struct vm_object *statement = vm_object_new(vm, queue->classes[CLASS_STATEMENT]);
     vm_local_set(vm, STATEMENT, vm_object_value(statement));
     vm_object_set(vm, statement, STATEMENT_SQL, vm_value_copy(vm, vm_local_get(vm, SQL)));
-    struct sm_value bindings = vm_object_get(local_object(queue, BUILDER), BUILDER_BINDINGS);
+    struct sm_value bindings = vm_object_get(queue_local_object(queue, BUILDER), BUILDER_BINDINGS);
     vm_object_set(vm, statement, STATEMENT_BINDINGS, vm_value_copy(vm, bindings));
     vm_local_set(vm, TOTAL, vm_heap_value(vm_reference_new(vm, vm_int(0)), VM_REFERENCE));
     queue_work(queue, 4);
@@ -193,7 +178,7 @@ static void fetch_row(struct queue *queue, const struct vm_array *source, int64_
 {
     struct vm *vm = queue_vm(queue);
     fill_row(queue, source, parent_id);
-    vm_array_append(vm, local_array(queue, ROWS), vm_local_take(vm, ROW));
+    vm_array_append(vm, queue_local_array(queue, ROWS), vm_local_take(vm, ROW));
     struct vm_reference *total = vm_as_reference(vm_local_get(vm, TOTAL));
     vm_reference_set(vm, total, vm_int(vm_as_int(total->value) + 1));
     queue_work(queue, 4);
@@ -222,7 +207,7 @@ struct sm_value queue_query(struct queue *queue, const char *table, const struct
     vm_local_set(vm, ROWS, vm_array_value(vm_array_new(vm, VM_ARRAY_PACKED, 0)));
     fetch_rows(queue, sources, parent_id);
     struct sm_value total = vm_value_deref(vm_local_get(vm, TOTAL));
-    vm_object_set(vm, local_object(queue, STATEMENT), STATEMENT_COUNT, total);
+    vm_object_set(vm, queue_local_object(queue, STATEMENT), STATEMENT_COUNT, total);
     vm_session_fold_value(&queue->session, vm_local_get(vm, SQL), 1);
     struct sm_value rows = vm_local_take(vm, ROWS);
     vm_frame_leave(vm);

@@ -3,6 +3,7 @@
 
 #include "block_bytes.h"
 
+#include <assert.h>
 #include <stdio.h>
 
 /* A miss looks this far for an entry that was not used since the hand last passed. */
@@ -116,8 +117,7 @@ static void make_listeners(struct queue *queue)
 
 static struct vm_string *make_cache_key(struct vm *vm, uint64_t product)
 {
-    char text[40];
-    memcpy(text, "product:", 8);
+    char text[40] = "product:";
     return vm_string_new(vm, text, 8 + text_format_number(text + 8, (int64_t)product));
 }
 
@@ -145,6 +145,7 @@ static struct vm_array *writable(struct vm *vm, struct vm_object *object, uint32
 static int64_t increment(struct vm *vm, struct vm_object *object, uint32_t property, int64_t modulus)
 {
     int64_t old = vm_as_int(vm_object_get(object, property));
+    assert(old >= 0 && old < modulus);
     vm_object_set(vm, object, property, vm_int((old + 1) % modulus));
     return old;
 }
@@ -160,6 +161,7 @@ static int64_t find_victim(struct queue *queue)
     for (int looks = 0; looks < EVICTION_LOOKS_MAX; looks++) {
         struct vm_string *key = vm_as_string(vm_array_get_index(order, position));
         struct vm_place place = vm_array_place_key(entries, key);
+        assert(place.slot != NULL);
         if (vm_array_get_key(vm_as_array(*place.slot), queue->keys[KEY_HITS]).payload == 0)
             break;
         vm_array_set_key(vm, vm_array_write(vm, place), queue->keys[KEY_HITS], vm_int(0));
@@ -178,6 +180,7 @@ static void store_entry(struct queue *queue, struct vm_string *key, uint64_t pro
     if (evict)
         vm_array_unset_key(vm, entries, vm_as_string(vm_array_get_index(order, position)));
     vm_array_set_key(vm, entries, key, vm_array_value(entry));
+    assert(vm_array_count(entries) <= queue->options.cache_entries);
     vm_array_set_index(vm, order, position, vm_value_copy(vm, vm_string_value(key)));
     (void)increment(vm, queue->cache, CACHE_STORED, INT64_MAX);
 }

@@ -1,6 +1,7 @@
 /* Text: vocabulary, the outside world's buffer, and PHP's string functions on VM strings. */
 #include "text.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 static const char *const vocabulary[64] = {
@@ -68,6 +69,13 @@ void text_buffer_put_words(struct text_buffer *buffer, struct wl_random *random,
     }
 }
 
+/* Write bytes; returns where the next ones go. */
+static char *put(char *target, const char *bytes, size_t byte_count)
+{
+    memcpy(target, bytes, byte_count);
+    return target + byte_count;
+}
+
 size_t text_format_number(char *text, int64_t number)
 {
     char reversed[24];
@@ -94,8 +102,7 @@ struct vm_string *text_prefix(struct vm *vm, const char *prefix, const struct vm
 {
     size_t prefix_length = strlen(prefix);
     struct vm_string *result = vm_string_new(vm, NULL, prefix_length + text->length);
-    memcpy(result->data, prefix, prefix_length);
-    memcpy(result->data + prefix_length, text->data, text->length);
+    (void)put(put(result->data, prefix, prefix_length), text->data, text->length);
     return result;
 }
 
@@ -110,24 +117,14 @@ struct vm_string *text_words(struct vm *vm, struct wl_random *random, unsigned w
             break;
         if (i > 0)
             text[length++] = ' ';
-        memcpy(text + length, word, word_length);
-        length += word_length;
+        length = (size_t)(put(text + length, word, word_length) - text);
     }
     return vm_string_new(vm, text, length);
 }
 
-struct vm_string *text_upper(struct vm *vm, const struct vm_string *text)
-{
-    struct vm_string *result = vm_string_new(vm, NULL, text->length);
-    for (size_t i = 0; i < text->length; i++) {
-        char byte = text->data[i];
-        result->data[i] = byte >= 'a' && byte <= 'z' ? (char)(byte - 'a' + 'A') : byte;
-    }
-    return result;
-}
-
 struct vm_string *text_slice(struct vm *vm, const struct vm_string *text, size_t start, size_t byte_count)
 {
+    assert(start <= text->length && byte_count <= text->length - start);
     return vm_string_new(vm, text->data + start, byte_count);
 }
 
@@ -156,18 +153,18 @@ static size_t joined_length(const struct vm_array *pieces, size_t glue_length)
 
 struct vm_string *text_join(struct vm *vm, const struct vm_array *pieces, const char *glue)
 {
-    size_t glue_length = strlen(glue), length = 0, position = 0;
+    size_t glue_length = strlen(glue), position = 0;
     struct vm_string *result = vm_string_new(vm, NULL, joined_length(pieces, glue_length));
+    char *target = result->data;
     struct vm_array_entry entry;
     for (bool first = true; vm_array_next(pieces, &position, &entry); first = false) {
         const struct vm_string *piece = vm_as_string(entry.value);
         if (!first) {
-            memcpy(result->data + length, glue, glue_length);
-            length += glue_length;
+            target = put(target, glue, glue_length);
         }
-        memcpy(result->data + length, piece->data, piece->length);
-        length += piece->length;
+        target = put(target, piece->data, piece->length);
     }
+    assert(target == result->data + result->length);
     return result;
 }
 
@@ -184,6 +181,7 @@ static size_t count_matches(const struct vm_string *text, const char *search, si
 
 struct sm_value text_replace(struct vm *vm, struct vm_string *text, const char *search, const char *replacement)
 {
+    assert(*search != '\0');
     size_t search_length = strlen(search), replacement_length = strlen(replacement);
     size_t match_count = count_matches(text, search, search_length);
     if (match_count == 0)
@@ -194,13 +192,12 @@ struct sm_value text_replace(struct vm *vm, struct vm_string *text, const char *
     char *target = result->data;
     for (size_t i = 0; i < match_count; i++) {
         const char *match = (const char *)memmem(cursor, (size_t)(end - cursor), search, search_length);
-        memcpy(target, cursor, (size_t)(match - cursor));
-        target += match - cursor;
-        memcpy(target, replacement, replacement_length);
-        target += replacement_length;
+        target = put(target, cursor, (size_t)(match - cursor));
+        target = put(target, replacement, replacement_length);
         cursor = match + search_length;
     }
-    memcpy(target, cursor, (size_t)(end - cursor));
+    target = put(target, cursor, (size_t)(end - cursor));
+    assert(target == result->data + length);
     return vm_string_value(result);
 }
 
@@ -237,9 +234,9 @@ struct vm_string *text_escape(struct vm *vm, const struct vm_string *text)
     for (size_t i = 0; i < text->length; i++) {
         const char *entity = entity_of(text->data[i]);
         size_t length = entity == NULL ? 1 : strlen(entity);
-        memcpy(target, entity == NULL ? &text->data[i] : entity, length);
-        target += length;
+        target = put(target, entity == NULL ? &text->data[i] : entity, length);
     }
+    assert(target == result->data + result->length);
     return result;
 }
 

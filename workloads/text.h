@@ -39,9 +39,6 @@ struct vm_string *text_prefix(struct vm *vm, const char *prefix, const struct vm
 /** `word_count` random words as one string. */
 struct vm_string *text_words(struct vm *vm, struct wl_random *random, unsigned word_count);
 
-/** strtoupper and the like: the bytes from a to z raised. */
-struct vm_string *text_upper(struct vm *vm, const struct vm_string *text);
-
 /** substr(). The range must lie inside. */
 struct vm_string *text_slice(struct vm *vm, const struct vm_string *text, size_t start, size_t byte_count);
 

@@ -1,5 +1,6 @@
 /**
- * A census of the heap by its roots and edges: what is reachable, and what of the rest only a cycle collector would find.
+ * A census of the heap by its roots and edges: what is reachable, and what of the rest
+ * only a cycle collector would find.
  *
  * Uses the walk, the roots and the trace functions alone; meant for heaps of test size.
  */

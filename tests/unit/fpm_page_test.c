@@ -1,8 +1,9 @@
 /* Workload fpm-page: the same under every policy and SAPI, faithful to its measured rows, and its faults show. */
 #include "check.h"
 #include "heap_census.h"
-#include "vm_session.h"
 #include "workload_run.h"
+
+#include "../../workloads/vm_session.h"
 
 #include <string.h>
 
@@ -110,7 +111,7 @@ static void test_a_leak_is_refused_because_nothing_outlives_a_request(void **sta
     assert_non_null(strstr(error.detail, "fpm-page"));
 }
 
-/* fpm-wordpress-home and fpm-mediawiki-main: means of 138 and 186 bytes; the default page is a third to a half of them. */
+/* fpm-wordpress-home and fpm-mediawiki-main: means of 138 and 186 bytes; the default page is a third of the first. */
 static void test_a_page_has_the_measured_size(void **state)
 {
     (void)state;

@@ -97,7 +97,8 @@ static void test_unreachable_is_leaked(void **state)
     open_fixture(&fixture, "null");
     struct sm_object *kept = new_pair(&fixture, NULL, NULL);
     struct sm_object *cycle = new_pair(&fixture, kept, NULL);
-    sm_store(fixture.mm, cycle, (struct sm_value *)sm_payload(cycle) + 1, sm_value_from_object(new_pair(&fixture, cycle, NULL), 0));
+    sm_store(fixture.mm, cycle, (struct sm_value *)sm_payload(cycle) + 1,
+             sm_value_from_object(new_pair(&fixture, cycle, NULL), 0));
     fixture.root = kept;
     struct hx_oracle_result result = ask(&fixture);
     assert_int_equal(result.retained_objects, 1);

@@ -34,9 +34,23 @@ static void test_bad_stalls(void **state)
 {
     (void)state;
     static const char *const texts[] = {
-        "", "observer-0", "observer-0:16M", "reader-0:16M:1s", "observer-:16M:1s", "observer-64:16M:1s", "observer--1:16M:1s",
-        "observer-0::1s", "observer-0:-1:1s", "observer-0:16X:1s", "observer-0:16M:", "observer-0:16M:1", "observer-0:16M:s",
-        "observer-0:16M:-1s", "observer-0:16M:never", "observer-0:16M:1s:2", "observer-0:16M:1e300s",
+        "",
+        "observer-0",
+        "observer-0:16M",
+        "reader-0:16M:1s",
+        "observer-:16M:1s",
+        "observer-64:16M:1s",
+        "observer--1:16M:1s",
+        "observer-0::1s",
+        "observer-0:-1:1s",
+        "observer-0:16X:1s",
+        "observer-0:16M:",
+        "observer-0:16M:1",
+        "observer-0:16M:s",
+        "observer-0:16M:-1s",
+        "observer-0:16M:never",
+        "observer-0:16M:1s:2",
+        "observer-0:16M:1e300s",
     };
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         struct hx_stall stall;
@@ -69,7 +83,8 @@ static void test_faults(void **state)
 static void test_bad_faults(void **state)
 {
     (void)state;
-    static const char *const texts[] = {"", "leak", "leak:1000", "leak:1/0", "leak:2/3", "flip-byte:", "flip-byte:0", "flip-edge:-1", "fail-alloc:x", "crash:1"};
+    static const char *const texts[] = {"",           "leak",        "leak:1000",    "leak:1/0",     "leak:2/3",
+                                        "flip-byte:", "flip-byte:0", "flip-edge:-1", "fail-alloc:x", "crash:1"};
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         struct hx_fault fault;
         struct sm_error error = {SM_OK, ""};

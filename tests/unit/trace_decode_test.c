@@ -134,8 +134,14 @@ static void test_each_mistake_is_named_with_its_line(void **state)
 
 static void test_bad_magic(void **state)
 {
-    static const char *const firsts[] = {"",      "\n(\n)\n",          "# sapitrace 2\n(\n)\n", "# sapitrace 1 \n(\n)\n",
-                                         "(\n)\n", "#sapitrace 1\n(\n)\n", "# sapitrace 1\r\n(\n)\n", "\x28\xb5\x2f"};
+    static const char *const firsts[] = {"",
+                                         "\n(\n)\n",
+                                         "# sapitrace 2\n(\n)\n",
+                                         "# sapitrace 1 \n(\n)\n",
+                                         "(\n)\n",
+                                         "#sapitrace 1\n(\n)\n",
+                                         "# sapitrace 1\r\n(\n)\n",
+                                         "\x28\xb5\x2f"};
     char scratch[64];
     (void)state;
     scratch_path(scratch);
@@ -231,7 +237,7 @@ static void test_frames_follow_each_other_and_nothing_else(void **state)
     assert_true(first_length + second_length + 4 <= sizeof(both));
     memcpy(both, one, first_length);
     memcpy(both + first_length, two, second_length);
-    memcpy(both + first_length + second_length, "tail", 4);
+    memset(both + first_length + second_length, 'x', 4);
     scratch_path(scratch);
     write_whole(scratch, both, first_length + second_length);
     struct wl_trace_info info;

@@ -399,7 +399,10 @@ static uint64_t emergencies(struct vm_fixture *fixture)
     return stats.cycles_by_trigger[SM_TRIGGER_EMERGENCY];
 }
 
-/* Rounds of `work` until at least ten emergencies struck; it makes garbage and puts the value back into local 0. */
+/*
+ * Rounds of `work` until ten emergencies struck. It takes the value from local 0, makes garbage with it and puts it back,
+ * and leaves nothing else that refers to it: young garbage counts as a root in an emergency.
+ */
 static void work_through_emergencies(struct vm_fixture *fixture, void (*work)(struct vm *vm))
 {
     enum { ROUNDS_MAX = 3000000, EMERGENCIES = 10 };
@@ -410,6 +413,7 @@ static void work_through_emergencies(struct vm_fixture *fixture, void (*work)(st
     for (int i = 0; i < ROUNDS_MAX && emergencies(fixture) < EMERGENCIES; i++) {
         work(vm);
         check_old_value(fixture, vm_local_get(vm, 0));
+        vm_safepoint(vm);
     }
     assert_int_equal(emergencies(fixture), EMERGENCIES);
     vm_frame_leave(vm);
@@ -421,6 +425,7 @@ static void work_append(struct vm *vm)
     vm_local_set(vm, 1, vm_array_value(array));
     vm_array_append(vm, array, vm_local_take(vm, 0));
     vm_local_set(vm, 0, vm_value_copy(vm, vm_array_get_index(array, 0)));
+    vm_array_unset_index(vm, array, 0);
 }
 
 static void an_appended_value_survives_an_emergency(struct vm_fixture *fixture)
@@ -434,6 +439,7 @@ static void work_set_key(struct vm *vm)
     vm_local_set(vm, 1, vm_array_value(array));
     struct sm_value key = vm_local_take(vm, 0);
     vm_array_set_key(vm, array, vm_as_string(key), vm_null());
+    vm_array_unset_key(vm, array, vm_as_string(key));
     vm_local_set(vm, 0, key);
 }
 
@@ -446,6 +452,7 @@ static void work_reference(struct vm *vm)
 {
     struct vm_reference *reference = vm_reference_new(vm, vm_local_take(vm, 0));
     vm_local_set(vm, 0, vm_value_copy(vm, reference->value));
+    vm_reference_set(vm, reference, vm_null());
     vm_value_drop(vm, vm_heap_value(reference, VM_REFERENCE));
 }
 

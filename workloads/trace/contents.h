@@ -19,9 +19,9 @@ enum trace_tag {
     TRACE_TAG_EMPTY = 0,
     TRACE_TAG_EDGE = 1,
     TRACE_TAG_CELL = 2,
-    TRACE_TAG_ARMED = 3,   /**< payload: sequence number of an object whose destructor has not run */
+    TRACE_TAG_ARMED = 3, /**< payload: sequence number of an object whose destructor has not run */
     TRACE_TAG_RAN = 4,
-    TRACE_TAG_RAW = 0x40,  /**< where the raw bytes begin */
+    TRACE_TAG_RAW = 0x40, /**< where the raw bytes begin */
 };
 
 /** What a read back found wrong. */
@@ -51,7 +51,8 @@ static inline bool trace_is_traced(uint8_t kind, uint32_t slot_count)
     return slot_count != 0 || kind == TRACE_KIND_WEAK;
 }
 
-static inline sm_type_id trace_type_of(const struct trace_types *types, uint8_t kind, uint32_t slot_count, uint16_t flags)
+static inline sm_type_id trace_type_of(const struct trace_types *types, uint8_t kind, uint32_t slot_count,
+                                       uint16_t flags)
 {
     return types->id[kind][trace_is_traced(kind, slot_count)][(flags & TRACE_EVENT_FINALIZABLE) != 0];
 }

@@ -36,8 +36,8 @@ struct decoder {
     bool has_structure;    /* an opening bracket was seen */
 };
 
-#define REFUSE(decoder, ...)                                                                                           \
-    trace_fail((decoder)->error, SM_ERR_INVALID_ARGUMENT, (decoder)->program->path,                                    \
+#define REFUSE(decoder, ...) \
+    trace_fail((decoder)->error, SM_ERR_INVALID_ARGUMENT, (decoder)->program->path, \
                trace_source_line((decoder)->source), __VA_ARGS__)
 
 static sm_status refuse_system(struct decoder *decoder)

@@ -15,13 +15,13 @@ struct trace_program {
     const char *path; /**< for messages; kept, not copied */
     struct trace_mapping events;
     uint32_t event_count;
-    uint32_t entry_limit;   /**< every object and owner is below it */
-    uint32_t edge_limit;    /**< slots of all allocations together, hidden ones included, plus one */
-    uint32_t depth_limit;   /**< frames open at a time, at most */
-    uint32_t global_limit;  /**< every global's name is below it */
+    uint32_t entry_limit;  /**< every object and owner is below it */
+    uint32_t edge_limit;   /**< slots of all allocations together, hidden ones included, plus one */
+    uint32_t depth_limit;  /**< frames open at a time, at most */
+    uint32_t global_limit; /**< every global's name is below it */
     uint32_t context_limit;
     uint32_t nested_request; /**< line of a request that begins inside a frame; 0: none does */
-    enum sm_sapi sapi;      /**< FPM when the first structural event opens a request */
+    enum sm_sapi sapi;       /**< FPM when the first structural event opens a request */
     uint64_t op_count[TRACE_OP_COUNT];
 };
 

@@ -51,9 +51,8 @@ bool trace_mapping_create(struct trace_mapping *mapping, size_t bytes)
     int file = open_unlinked();
     if (file < 0)
         return false;
-    void *base = reserve_blocks(file, 0, mapped)
-                     ? mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0)
-                     : MAP_FAILED;
+    void *base =
+        reserve_blocks(file, 0, mapped) ? mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0) : MAP_FAILED;
     if (base == MAP_FAILED) {
         int reason = errno;
         close(file);

@@ -16,12 +16,12 @@ enum trace_name_state {
 
 struct trace_name {
     uint32_t id;
-    uint32_t entry;      /**< dense number of the object */
-    uint32_t line;       /**< of its allocation, or of its death */
+    uint32_t entry; /**< dense number of the object */
+    uint32_t line;  /**< of its allocation, or of its death */
     uint32_t slot_count;
-    uint32_t frame;      /**< serial number of the frame whose local it is; 0: none */
-    uint32_t event;      /**< index of its allocation */
-    uint8_t state;       /**< enum trace_name_state */
+    uint32_t frame; /**< serial number of the frame whose local it is; 0: none */
+    uint32_t event; /**< index of its allocation */
+    uint8_t state;  /**< enum trace_name_state */
     uint8_t kind;
     uint16_t unused;
 };

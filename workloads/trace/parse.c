@@ -17,7 +17,9 @@ struct field {
 };
 
 #define FIELD(letter, name, minimum, maximum, member) \
-    {letter, name, minimum, maximum, offsetof(struct trace_fields, member)}
+    { \
+        letter, name, minimum, maximum, offsetof(struct trace_fields, member) \
+    }
 
 static const struct field field_table[] = {
     FIELD('i', "ID", 1, INT32_MAX, id),

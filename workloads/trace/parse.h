@@ -14,11 +14,11 @@ struct trace_fields {
     enum trace_op op;
     enum trace_kind kind;
     bool has_owner;
-    uint64_t id;         /**< ID; ID2 of `s` and `w` */
-    uint64_t owner;      /**< OWNER; ID of `s` and `w` */
-    uint64_t slot;       /**< SLOT; NAME */
+    uint64_t id;    /**< ID; ID2 of `s` and `w` */
+    uint64_t owner; /**< OWNER; ID of `s` and `w` */
+    uint64_t slot;  /**< SLOT; NAME */
     uint64_t slot_count;
-    uint64_t bytes;      /**< BYTES; US */
+    uint64_t bytes; /**< BYTES; US */
 };
 
 enum { TRACE_REASON_BYTES = 192 };

@@ -41,7 +41,7 @@ struct trace_replay {
     uint64_t passes_left;
     uint32_t sample_cursor;
     bool started, check_trace;
-    bool may_free;       /**< deaths of the trace are frees: an explicit policy */
+    bool may_free; /**< deaths of the trace are frees: an explicit policy */
     enum wl_fault fault;
     uint64_t fault_period, deaths;
     uint32_t fault_sequence; /**< object that carries the flipped byte or edge; 0: not planted yet */

@@ -37,17 +37,17 @@ struct shadow_object {
     uint32_t line;            /**< of the allocation; once released, of the release */
     uint32_t slot_count;      /**< the trace's; a weak object has one more edge, its weak one, behind them */
     uint32_t first_edge;
-    uint32_t incoming;        /**< first edge that refers to it; 0: none */
-    uint32_t holder_count;    /**< strong edges and roots */
-    uint32_t root_count;      /**< of which roots */
-    uint32_t frame;           /**< depth of the frame whose local it is; 0: none */
+    uint32_t incoming;     /**< first edge that refers to it; 0: none */
+    uint32_t holder_count; /**< strong edges and roots */
+    uint32_t root_count;   /**< of which roots */
+    uint32_t frame;        /**< depth of the frame whose local it is; 0: none */
     uint32_t local_next, local_previous;
-    uint32_t link;            /**< queue of releases, or stack of a search */
-    uint32_t stamp;           /**< the last search that met it */
-    uint32_t cell_bytes;      /**< payload of the weak cell it holds */
+    uint32_t link;       /**< queue of releases, or stack of a search */
+    uint32_t stamp;      /**< the last search that met it */
+    uint32_t cell_bytes; /**< payload of the weak cell it holds */
     uint8_t kind;
     uint8_t state;
-    uint16_t flags;           /**< of the allocation */
+    uint16_t flags; /**< of the allocation */
 };
 
 struct shadow {
@@ -56,12 +56,12 @@ struct shadow {
     struct shadow_object *objects;
     struct shadow_edge *edges;
     uint32_t *globals, *context;
-    uint32_t *frames;         /**< first local of each open frame, from depth 1 */
+    uint32_t *frames; /**< first local of each open frame, from depth 1 */
     uint32_t depth;
     uint32_t edge_cursor;
-    uint32_t sequence;        /**< allocations so far, passes before included */
+    uint32_t sequence; /**< allocations so far, passes before included */
     uint32_t pending_first, pending_last;
-    uint32_t search;          /**< stamp of the current search */
+    uint32_t search;                   /**< stamp of the current search */
     uint64_t live_bytes, live_objects; /**< by the oracle: not released; payloads, weak cells included */
     uint64_t peak_live_bytes, peak_live_objects;
     struct trace_mapping tables[5];
@@ -86,7 +86,7 @@ void shadow_apply(struct shadow *shadow, const struct trace_event *event);
 /** The next object to release, or 0. Its edges are still there to be read. */
 uint32_t shadow_pending(const struct shadow *shadow);
 /** Release it: its edges go, and what they alone held becomes pending. */
-void shadow_release(struct shadow *shadow, uint32_t object, uint32_t line);
+void shadow_release(struct shadow *shadow, uint32_t index, uint32_t line);
 /** What an event does once its releases are done: a death frees the record, an FPM request's end releases the cycles. */
 void shadow_conclude(struct shadow *shadow, const struct trace_event *event);
 

@@ -47,7 +47,10 @@ const char *trace_quote(const char *text, size_t length, char quoted[32])
 {
     size_t kept = length > 24 ? 24 : length;
     for (size_t i = 0; i < kept; i++)
-        quoted[i] = text[i] >= ' ' && text[i] <= '~' ? text[i] : '?';
+        if (text[i] >= ' ' && text[i] <= '~')
+            quoted[i] = text[i];
+        else
+            quoted[i] = '?';
     strcpy(quoted + kept, length > kept ? "..." : "");
     return quoted;
 }
@@ -191,8 +194,8 @@ enum trace_line_result trace_source_next(struct trace_source *source, const char
         size_t count = source->text_end - source->text_begin;
         char *end = count > searched ? memchr(begin + searched, '\n', count - searched) : NULL;
         if ((end != NULL ? (size_t)(end - begin) : count) > TRACE_LINE_MAX) {
-            trace_fail(error, SM_ERR_INVALID_ARGUMENT, source->path, source->line + 1,
-                       "line of more than %d bytes", TRACE_LINE_MAX);
+            trace_fail(error, SM_ERR_INVALID_ARGUMENT, source->path, source->line + 1, "line of more than %d bytes",
+                       TRACE_LINE_MAX);
             return TRACE_ERROR;
         }
         if (end != NULL) {
