@@ -8,8 +8,7 @@ static const struct vm_variant variants[] = {
     {"null", {.sapi = SM_SAPI_CLI, .policy = "null"}},
     {"arena", {.sapi = SM_SAPI_FPM, .policy = "arena"}},
     {"epoch", {.sapi = SM_SAPI_CLI, .policy = "epoch", .threshold_bytes = 64 * 1024}},
-    {"epoch-every-safepoint",
-     {.sapi = SM_SAPI_CLI, .policy = "epoch:reclaim=inline", .collect_every_safepoint = true}},
+    {"epoch-every-safepoint", {.sapi = SM_SAPI_CLI, .policy = "epoch:reclaim=inline", .collect_every_safepoint = true}},
 };
 
 enum { VARIANT_COUNT = sizeof(variants) / sizeof(variants[0]), NAME_BYTES = 128 };

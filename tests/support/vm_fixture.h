@@ -54,6 +54,9 @@ void vm_assert_string(struct sm_value value, const char *text);
 /** The value must be the integer `number`. */
 void vm_assert_int(struct sm_value value, int64_t number);
 
-#define VM_CASE(function, capabilities) {#function, function, (capabilities)}
+#define VM_CASE(function, capabilities) \
+    { \
+#function, function, (capabilities) \
+    }
 
 #endif

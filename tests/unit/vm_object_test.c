@@ -346,9 +346,8 @@ static void the_hash_ends_at_its_depth(struct vm_fixture *fixture)
 
 static void the_hash_tells_types_apart(struct vm_fixture *fixture)
 {
-    const struct sm_value values[] = {vm_undef(),   vm_null(),      vm_bool(false), vm_bool(true),
-                                      vm_int(0),    vm_int(1),      vm_float(0.0),  vm_float(-0.0),
-                                      vm_int(-1),   vm_float(1.0)};
+    const struct sm_value values[] = {vm_undef(), vm_null(),     vm_bool(false), vm_bool(true), vm_int(0),
+                                      vm_int(1),  vm_float(0.0), vm_float(-0.0), vm_int(-1),    vm_float(1.0)};
     for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
         for (size_t j = 0; j < i; j++)
             assert_true(vm_value_hash(fixture->vm, values[i], 1) != vm_value_hash(fixture->vm, values[j], 1));

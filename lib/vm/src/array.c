@@ -122,9 +122,11 @@ static void become_hash(struct vm *vm, struct vm_array *array, struct vm_string 
 
 static void hash_add(struct vm *vm, struct vm_array *array, uint64_t hash, struct vm_string *key, struct sm_value value)
 {
-    uint32_t held_count = hold_arguments(vm, array, key, value);
-    vm_hash_make_room(vm, array);
-    vm->held_count = held_count;
+    if (SM_UNLIKELY(array->used == vm_hash_capacity(array))) {
+        uint32_t held_count = hold_arguments(vm, array, key, value);
+        vm_hash_make_room(vm, array);
+        vm->held_count = held_count;
+    }
     vm_hash_insert(vm, array, hash, key, value);
 }
 

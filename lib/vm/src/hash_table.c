@@ -161,14 +161,13 @@ static void compact(struct vm *vm, struct vm_array *array)
 /* Compacting pays when it frees more than one slot in 32, as in Zend; fewer would come back too soon. */
 void vm_hash_make_room(struct vm *vm, struct vm_array *array)
 {
-    uint64_t capacity = array->storage == NULL ? 0 : array->storage->payload_bytes / VM_HASH_ELEMENT_BYTES;
-    if (array->used < capacity)
-        return;
+    uint64_t capacity = vm_hash_capacity(array);
+    VM_ASSERT(array->used == capacity);
     if (array->used > array->count + array->count / 32)
         compact(vm, array);
     else
         grow(vm, array, capacity * 2 + (capacity == 0));
-    VM_ASSERT(array->used < array->storage->payload_bytes / VM_HASH_ELEMENT_BYTES);
+    VM_ASSERT(array->used < vm_hash_capacity(array));
 }
 
 void vm_hash_from_packed(struct vm *vm, struct vm_array *array)

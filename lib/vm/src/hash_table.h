@@ -47,7 +47,12 @@ struct vm_bucket *vm_hash_find_bytes(const struct vm_array *array, const char *b
 /** Add a key that is not there yet; `key` NULL: `hash` is the integer. There must be room. `value` is taken. */
 void vm_hash_insert(struct vm *vm, struct vm_array *array, uint64_t hash, struct vm_string *key, struct sm_value value);
 
-/** Make room for one more: compact in place when many are tombstones, otherwise grow. */
+static inline uint64_t vm_hash_capacity(const struct vm_array *array)
+{
+    return array->storage == NULL ? 0 : array->storage->payload_bytes / VM_HASH_ELEMENT_BYTES;
+}
+
+/** Make room in a full hash: compact in place when many are tombstones, otherwise grow. */
 void vm_hash_make_room(struct vm *vm, struct vm_array *array);
 
 /** Turn a packed array into a hash with room for one more. */

@@ -110,7 +110,10 @@ static size_t grown_capacity(struct vm *vm, const struct vm_string *string, size
     return capacity * 2 > needed ? capacity * 2 : needed;
 }
 
-/* Where the policy counts, a resized object keeps its one count, which its place holds: the slot changes and no count does. */
+/*
+ * A resized object keeps its count, and the one count of an unshared string is its place's: where the
+ * policy counts, the slot changes and no count does.
+ */
 static struct vm_string *grow(struct vm *vm, struct vm_place place, struct vm_string *string, size_t byte_count)
 {
     size_t payload_bytes = payload_for(vm, grown_capacity(vm, string, byte_count));

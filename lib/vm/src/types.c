@@ -58,7 +58,7 @@ sm_status vm_types_register(struct vm *vm)
         {{"class", trace_class, NULL, NULL}, &vm->types.class_entry},
     };
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-        sm_status status = (sm_status)sm_type_register(vm_manager(vm), &kinds[i].type, kinds[i].id);
+        sm_status status = sm_type_register(vm_manager(vm), &kinds[i].type, kinds[i].id);
         if (status != SM_OK)
             return status;
     }
