@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const size_t sizes[] = {0, 1, 8, 15, 16, 17, 56, 160, 255, 256, 257, 320, 3071, 3072, 3073, 4096, 65536, 200000, 3000000};
+static const size_t sizes[] = {0,   1,   8,    15,   16,   17,   56,    160,    255,    256,
+                               257, 320, 3071, 3072, 3073, 4096, 65536, 200000, 3000000};
 enum { SIZE_COUNT = sizeof(sizes) / sizeof(sizes[0]) };
 
 static void fill(struct sm_object *object, unsigned char pattern)
@@ -108,7 +109,7 @@ static void limit_is_an_error_and_the_heap_stays_usable(struct fixture *fixture)
     struct sm_stats stats;
     sm_stats_get(fixture->mm, &stats);
     assert_true(stats.committed_bytes <= (8 << 20));
-    uint64_t expected = chain->id;
+    uint64_t expected = chain == NULL ? 0 : chain->id;
     for (struct node *node = chain; node != NULL; node = node_edge(node, 0))
         assert_int_equal(node->id, expected--);
     fixture->roots[0] = NULL;
@@ -126,7 +127,8 @@ static void limit_is_an_error_and_the_heap_stays_usable(struct fixture *fixture)
 static bool small_program(struct fixture *fixture)
 {
     for (unsigned i = 0; i < 600; i++) {
-        struct node *node = (struct node *)sm_alloc(fixture->mm, fixture->node_type, i % 7 == 0 ? 9000 : NODE_PAYLOAD_BYTES);
+        struct node *node =
+            (struct node *)sm_alloc(fixture->mm, fixture->node_type, i % 7 == 0 ? 9000 : NODE_PAYLOAD_BYTES);
         if (node == NULL)
             return false;
         node->id = i;

@@ -44,7 +44,7 @@ struct fixture {
 struct conformance_test {
     const char *name; /**< "G03_reachable_objects_survive" */
     void (*run)(struct fixture *fixture);
-    uint32_t needs;   /**< capability bits without which it does not apply */
+    uint32_t needs; /**< capability bits without which it does not apply */
 };
 
 extern const struct conformance_test allocation_tests[], reachability_tests[], handle_tests[], lifecycle_tests[];

@@ -34,7 +34,8 @@ void fixture_open(struct fixture *fixture, const struct sm_config *config)
     if (sm_manager_create(&fixture->config, &fixture->mm, &error) != SM_OK)
         fail_msg("%s", error.detail);
     const struct sm_type plain = {.name = "node", .trace = node_trace};
-    const struct sm_type destructible = {.name = "destructible", .trace = node_trace, .finalize = count_destructor, .context = fixture};
+    const struct sm_type destructible = {
+        .name = "destructible", .trace = node_trace, .finalize = count_destructor, .context = fixture};
     const struct sm_root_provider provider = {"conformance", enumerate_roots, fixture};
     assert_int_equal(sm_type_register(fixture->mm, &plain, &fixture->node_type), SM_OK);
     assert_int_equal(sm_type_register(fixture->mm, &destructible, &fixture->destructible_type), SM_OK);
@@ -56,8 +57,10 @@ void fixture_reopen(struct fixture *fixture, const struct sm_config *config)
 static struct node *node_of_type(struct fixture *fixture, sm_type_id type, uint64_t id)
 {
     struct node *node = (struct node *)sm_alloc(fixture->mm, type, NODE_PAYLOAD_BYTES);
-    if (node == NULL)
+    if (node == NULL) {
         fail_msg("%s", sm_error_detail(fixture->mm));
+        return NULL;
+    }
     node->id = id;
     return node;
 }

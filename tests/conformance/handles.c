@@ -104,7 +104,8 @@ static void buffers_keep_their_bytes_and_their_handle(struct fixture *fixture)
     assert_int_equal(byte_count, 15000);
     const unsigned char *cursor = bytes;
     for (unsigned i = 0; i < 5000; i++)
-        assert_true(cursor[3 * i] == (unsigned char)i && cursor[3 * i + 1] == (unsigned char)(i >> 8) && cursor[3 * i + 2] == 7);
+        assert_true(cursor[3 * i] == (unsigned char)i && cursor[3 * i + 1] == (unsigned char)(i >> 8) &&
+                    cursor[3 * i + 2] == 7);
     assert_int_equal(sm_buffer_truncate(fixture->mm, buffer, 4), SM_OK);
     assert_int_equal(sm_buffer_truncate(fixture->mm, buffer, 1 << 30), SM_ERR_INVALID_ARGUMENT);
     assert_int_equal(sm_buffer_view(fixture->mm, buffer, &bytes, &byte_count), SM_OK);

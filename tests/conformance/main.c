@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct conformance_test *const suites[] = {allocation_tests, reachability_tests, handle_tests, lifecycle_tests};
+static const struct conformance_test *const suites[] = {allocation_tests, reachability_tests, handle_tests,
+                                                        lifecycle_tests};
 
 enum { SUITE_COUNT = sizeof(suites) / sizeof(suites[0]), CASES_MAX = 1024 };
 

@@ -48,8 +48,8 @@ void sm_handles_init(struct sm_handles *handles, struct sm_manager *mm);
 void sm_handles_finish(struct sm_handles *handles);
 /** Request end: every handle turns stale, every scope closes, what they held is dropped. */
 void sm_handles_invalidate(struct sm_handles *handles);
-/** Root provider "handles"; `handles` is the context. */
-void sm_handles_enumerate(void *handles, struct sm_visitor *visitor);
+/** Root provider "handles"; `context` is the `struct sm_handles`. */
+void sm_handles_enumerate(void *context, struct sm_visitor *visitor);
 
 /** Fill the descriptor of SM_TYPE_BUFFER (buffer.c). */
 void sm_buffer_type(struct sm_type *type);

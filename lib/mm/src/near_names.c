@@ -14,7 +14,9 @@ enum { WORD_MAX = 63, NEAR_DISTANCE = 2, NEAR_PREFIX = 3 };
 /** Lower case without regard to the locale: names are ASCII. */
 static char fold(char c)
 {
-    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+    if (c < 'A' || c > 'Z')
+        return c;
+    return (char)(c - 'A' + 'a');
 }
 
 static size_t least(size_t a, size_t b)

@@ -170,8 +170,8 @@ static int size_format(uint64_t bytes, char *text, size_t text_bytes)
         bytes /= 1024;
         step++;
     }
-    const char suffix[2] = {step == 0 ? '\0' : size_suffixes[step - 1], '\0'};
-    return snprintf(text, text_bytes, "%llu%s", (unsigned long long)bytes, suffix);
+    return snprintf(text, text_bytes, "%llu%.*s", (unsigned long long)bytes, step != 0,
+                    &size_suffixes[step == 0 ? 0 : step - 1]);
 }
 
 /** The shortest decimal text that reads back as the same number. */

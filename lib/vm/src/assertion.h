@@ -11,7 +11,7 @@
 #define SM_ASSERT_LEVEL 1
 #endif
 
-static inline void vm_assert_failed(const char *condition, const char *file, int line)
+static inline _Noreturn void vm_assert_failed(const char *condition, const char *file, int line)
 {
     fprintf(stderr, "%s:%d: assertion failed: %s\n", file, line, condition);
     abort();

@@ -21,12 +21,12 @@ enum wl_fault {
 
 /** How to create an instance. */
 struct wl_config {
-    struct sm_config manager;                /**< SAPI already resolved */
-    const struct sm_option_values *options;  /**< parsed against the workload's table; outlives the instance */
+    struct sm_config manager;               /**< SAPI already resolved */
+    const struct sm_option_values *options; /**< parsed against the workload's table; outlives the instance */
     uint64_t seed;
-    bool mutator_work;                       /**< opcode-sized work between allocations, at PHP's measured rate */
-    bool check_trace;                        /**< trace replay only: verify reachability of every id named */
-    const char *trace_path;                  /**< trace replay only */
+    bool mutator_work;      /**< opcode-sized work between allocations, at PHP's measured rate */
+    bool check_trace;       /**< trace replay only: verify reachability of every id named */
+    const char *trace_path; /**< trace replay only */
     enum wl_fault fault;
     uint64_t fault_period;
 };
@@ -43,10 +43,10 @@ struct wl_ops;
 /** First member of every workload's state. */
 struct wl_instance {
     const struct wl_ops *ops;
-    struct sm_manager *mm;     /**< the VM's, or the replayer's own */
-    uint64_t checksum;         /**< rolling; see checksum.h */
-    uint64_t destructor_sum;   /**< commutative sum of destructor effects; folded in after the final drain */
-    uint64_t steps_done;       /**< iterations or requests completed */
+    struct sm_manager *mm;   /**< the VM's, or the replayer's own */
+    uint64_t checksum;       /**< rolling; see checksum.h */
+    uint64_t destructor_sum; /**< commutative sum of destructor effects; folded in after the final drain */
+    uint64_t steps_done;     /**< iterations or requests completed */
     struct sm_error error;
     const char *observed_roots; /**< root provider whose graph observers may walk; NULL: none */
 };
@@ -54,9 +54,9 @@ struct wl_instance {
 /** One workload. */
 struct wl_ops {
     const char *name;
-    const char *summary;       /**< one line */
-    enum sm_sapi sapi;         /**< the mode it is written for */
-    const char *step_unit;     /**< "iteration" or "request" */
+    const char *summary;   /**< one line */
+    enum sm_sapi sapi;     /**< the mode it is written for */
+    const char *step_unit; /**< "iteration" or "request" */
     const struct sm_option *options;
     size_t option_count;
     uint64_t default_alloc_bytes; /**< work of a default run, chosen for 5 to 10 s; 0: until WL_STEP_DONE */

@@ -39,16 +39,16 @@ enum sm_barrier {
 
 /** The manager's first fields. Policies write the window and the heads; nobody else does. */
 struct sm_hot {
-    char *cursor;                 /**< bump window; cursor == limit when the policy has none */
+    char *cursor; /**< bump window; cursor == limit when the policy has none */
     char *limit;
     const uint8_t *size_class_of; /**< class of (payload_bytes + 7) / 8; NULL when the policy keeps no lists */
     uint64_t alloc_bytes;         /**< the allocation clock */
     uint64_t alloc_count;
-    uint64_t event_clock_bytes;   /**< the clock at which the next safepoint has work */
-    uint32_t attention;           /**< set by other threads and signals: the next safepoint has work */
-    uint32_t barrier;             /**< enum sm_barrier */
-    uint32_t counting;            /**< the policy counts references of locals and temporaries */
-    uint32_t birth_count;         /**< initial count word of a new object */
+    uint64_t event_clock_bytes; /**< the clock at which the next safepoint has work */
+    uint32_t attention;         /**< set by other threads and signals: the next safepoint has work */
+    uint32_t barrier;           /**< enum sm_barrier */
+    uint32_t counting;          /**< the policy counts references of locals and temporaries */
+    uint32_t birth_count;       /**< initial count word of a new object */
     struct sm_free_cell *heads[SM_SIZE_CLASSES_MAX];
 };
 
@@ -176,7 +176,8 @@ void sm_store_pointer_slow(struct sm_manager *mm, struct sm_object *owner, void 
  * Orders:      release where observers exist; pairs with sm_load_shared.
  * Cost:        one test and a 16-byte store.
  */
-static inline void sm_store(struct sm_manager *mm, struct sm_object *owner, struct sm_value *slot, struct sm_value value)
+static inline void sm_store(struct sm_manager *mm, struct sm_object *owner, struct sm_value *slot,
+                            struct sm_value value)
 {
     if (SM_LIKELY(sm_hot(mm)->barrier == 0))
         *slot = value;
@@ -212,7 +213,8 @@ static inline void sm_value_drop(struct sm_manager *mm, struct sm_value value)
 }
 
 /** Store a value that a temporary owns: the slot takes over its count. */
-static inline void sm_store_take(struct sm_manager *mm, struct sm_object *owner, struct sm_value *slot, struct sm_value value)
+static inline void sm_store_take(struct sm_manager *mm, struct sm_object *owner, struct sm_value *slot,
+                                 struct sm_value value)
 {
     sm_store(mm, owner, slot, value);
     sm_value_drop(mm, value);

@@ -90,12 +90,6 @@ sm_status sm_buffer_view(struct sm_manager *mm, sm_handle buffer, void **bytes, 
 /** Set the length to at most the capacity. */
 sm_status sm_buffer_truncate(struct sm_manager *mm, sm_handle buffer, size_t byte_count);
 
-/** The last failure's line on the manager, for the extension's own message. */
-const char *sm_error_detail(const struct sm_manager *mm);
-
-/** Name of the status of the last failure. */
-sm_status sm_error_status(const struct sm_manager *mm);
-
 #ifdef __cplusplus
 }
 #endif

@@ -37,14 +37,15 @@ enum sm_collect_kind {
 /** How to create a manager. A zeroed struct is a CLI manager with every default. */
 struct sm_config {
     enum sm_sapi sapi;
-    const char *policy;                        /**< "NAME" or "NAME:key=value,..."; NULL: by SAPI */
-    const struct sm_policy_ops *custom_policy; /**< an embedder's own; wins over the name, which then holds its options only */
-    const char *pacing;                        /**< "fixed:16M", "proportional:1.0", "never", "always"; NULL: fixed:threshold_bytes */
-    uint64_t threshold_bytes;                  /**< 0: SM_THRESHOLD_DEFAULT_BYTES; giving it and `pacing` is an error */
-    uint64_t memory_limit_bytes;               /**< on committed bytes, backlog included; 0: none */
-    uint64_t collect_every_bytes;              /**< a cycle each so many bytes of the clock, whatever the pacing; 0: never */
-    bool collect_every_safepoint;              /**< for tests */
-    uint64_t fail_alloc_after;                 /**< fault injection: the Nth request for memory from the system fails, once; 0: never */
+    const char *policy; /**< "NAME" or "NAME:key=value,..."; NULL: by SAPI */
+    const struct sm_policy_ops
+        *custom_policy;          /**< an embedder's own; wins over the name, which then holds its options only */
+    const char *pacing;          /**< "fixed:16M", "proportional:1.0", "never", "always"; NULL: fixed:threshold_bytes */
+    uint64_t threshold_bytes;    /**< 0: SM_THRESHOLD_DEFAULT_BYTES; giving it and `pacing` is an error */
+    uint64_t memory_limit_bytes; /**< on committed bytes, backlog included; 0: none */
+    uint64_t collect_every_bytes; /**< a cycle each so many bytes of the clock, whatever the pacing; 0: never */
+    bool collect_every_safepoint; /**< for tests */
+    uint64_t fail_alloc_after; /**< fault injection: the Nth request for memory from the system fails, once; 0: never */
     struct sm_hooks hooks;
 };
 
@@ -73,10 +74,6 @@ const char *sm_policy_name(const struct sm_manager *mm);
 uint32_t sm_policy_capabilities(const struct sm_manager *mm);
 
 enum sm_sapi sm_manager_sapi(const struct sm_manager *mm);
-
-/** Status of the last failed call, and the line that explains it ("" when none failed). */
-sm_status sm_error_status(const struct sm_manager *mm);
-const char *sm_error_detail(const struct sm_manager *mm);
 
 /**
  * Begin or end a request.

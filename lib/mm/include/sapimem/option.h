@@ -27,11 +27,11 @@ enum sm_option_kind {
 struct sm_option {
     const char *key;
     enum sm_option_kind kind;
-    const char *unit;          /**< "bytes", "objects", "ms", ...; "" when it has none */
-    const char *default_text;  /**< parsed like a user's value */
-    double minimum, maximum;   /**< inclusive; ignored for BOOL and CHOICE */
+    const char *unit;           /**< "bytes", "objects", "ms", ...; "" when it has none */
+    const char *default_text;   /**< parsed like a user's value */
+    double minimum, maximum;    /**< inclusive; ignored for BOOL and CHOICE */
     const char *const *choices; /**< NULL-terminated; CHOICE only */
-    const char *help;          /**< one line, no full stop */
+    const char *help;           /**< one line, no full stop */
 };
 
 /** A parsed value: `count` for SIZE, COUNT, BOOL (0 or 1) and CHOICE (index); `real` for REAL. */
@@ -70,7 +70,8 @@ sm_status sm_options_parse(const char *owner, const struct sm_option *table, siz
                            struct sm_option_values *values, struct sm_error *error);
 
 /** Set one key from its text, as sm_options_parse does. */
-sm_status sm_options_set(const char *owner, struct sm_option_values *values, const char *key, const char *text, struct sm_error *error);
+sm_status sm_options_set(const char *owner, struct sm_option_values *values, const char *key, const char *text,
+                         struct sm_error *error);
 
 /** Value of `key`; asserts that the table has it. */
 uint64_t sm_option_count(const struct sm_option_values *values, const char *key);

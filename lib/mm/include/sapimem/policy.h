@@ -72,7 +72,8 @@ struct sm_policy_ops {
     bool (*resize)(struct sm_policy *policy, struct sm_object *object, size_t payload_bytes);
     void (*free)(struct sm_policy *policy, struct sm_object *object);
     /** Perform the store, however the policy wants it. `is_pointer`: the slot is a plain pointer, `value` holds the target. */
-    void (*store_slow)(struct sm_policy *policy, struct sm_object *owner, void *slot, bool is_pointer, struct sm_value value);
+    void (*store_slow)(struct sm_policy *policy, struct sm_object *owner, void *slot, bool is_pointer,
+                       struct sm_value value);
     void (*value_copy)(struct sm_policy *policy, struct sm_value value);
     void (*value_drop)(struct sm_policy *policy, struct sm_value value);
     /** The calling thread's registration with the reclamation domain; on the guard's thread. */
@@ -87,7 +88,8 @@ struct sm_policy_ops {
     /** At every safepoint that has work, before the manager's own cycle decision. */
     void (*safepoint)(struct sm_policy *policy);
     /** One whole cycle. In an emergency every object allocated since the last safepoint is a root. Timed by the manager. */
-    sm_status (*collect)(struct sm_policy *policy, enum sm_collect_kind kind, enum sm_trigger trigger, struct sm_cycle_record *record);
+    sm_status (*collect)(struct sm_policy *policy, enum sm_collect_kind kind, enum sm_trigger trigger,
+                         struct sm_cycle_record *record);
     void (*retire)(struct sm_policy *policy, struct sm_object *object);
     /** `cell` is a fresh SM_TYPE_WEAK_CELL that already holds its target. */
     sm_status (*weak_make)(struct sm_policy *policy, struct sm_object *cell);
@@ -136,7 +138,8 @@ void sm_pause_begin(struct sm_manager *mm, enum sm_pause_cause cause);
 void sm_pause_end(struct sm_manager *mm);
 
 /** Put a status and a printf-style line on the manager; returns the status. */
-sm_status sm_policy_fail(struct sm_manager *mm, sm_status status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+sm_status sm_policy_fail(struct sm_manager *mm, sm_status status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /** Advance the manager's epoch; returns the new one. Threads: owner. */
 uint64_t sm_epoch_advance(struct sm_manager *mm);

@@ -17,7 +17,7 @@ extern "C" {
 
 /** Why the owner stopped; the closed list of contract "pauses". */
 enum sm_pause_cause {
-    SM_PAUSE_CYCLE,       /**< a cycle, or a slice of one */
+    SM_PAUSE_CYCLE, /**< a cycle, or a slice of one */
     SM_PAUSE_HANDSHAKE,
     SM_PAUSE_ASSIST,      /**< the backlog's middle bound (R6) */
     SM_PAUSE_GRACE,       /**< a wait for a grace period */
@@ -45,7 +45,7 @@ const char *sm_trigger_name(enum sm_trigger trigger);
 /** One stop of the owner. */
 struct sm_pause_record {
     enum sm_pause_cause cause;
-    uint64_t start_ns;     /**< CLOCK_MONOTONIC */
+    uint64_t start_ns; /**< CLOCK_MONOTONIC */
     uint64_t duration_ns;
     uint64_t run_delay_ns; /**< of which the scheduler kept the thread waiting to run; 0 where unknown */
 };
@@ -77,23 +77,23 @@ struct sm_guard_report {
 struct sm_stats {
     uint64_t alloc_bytes, alloc_count;
     uint64_t resize_count;
-    uint64_t policy_bytes;   /**< headers, rounding, extra copies: held beyond the payloads, cumulative */
-    uint64_t copied_bytes;   /**< copies a policy or sharing scheme made */
+    uint64_t policy_bytes; /**< headers, rounding, extra copies: held beyond the payloads, cumulative */
+    uint64_t copied_bytes; /**< copies a policy or sharing scheme made */
     uint64_t copy_count;
-    uint64_t live_bytes;     /**< payload bytes not yet retired or freed */
+    uint64_t live_bytes; /**< payload bytes not yet retired or freed */
     uint64_t live_objects;
     uint64_t committed_bytes, peak_committed_bytes;
     uint64_t peak_live_bytes;
     uint64_t backlog_bytes, peak_backlog_bytes; /**< retired, not yet reusable; block bytes */
     uint64_t peak_garbage_bytes; /**< largest "dead but not freed" a cycle found, backlog included; 0 without cycles */
-    uint64_t retired_bytes, retired_objects;    /**< payload bytes */
+    uint64_t retired_bytes, retired_objects; /**< payload bytes */
     uint64_t reclaimed_bytes, reclaimed_objects;
     uint64_t cycles, cycles_by_trigger[SM_TRIGGER_COUNT];
     uint64_t traced_objects;
     uint64_t destructors_run;
     uint64_t pauses, pause_total_ns, pause_max_ns;
     uint64_t requests;
-    uint64_t guard_stalls;  /**< reports made */
+    uint64_t guard_stalls; /**< reports made */
     uint64_t epoch;
     uint64_t threshold_bytes; /**< in force for the next cycle; 0 when the policy has no cycles */
 };

@@ -25,6 +25,12 @@ typedef enum sm_status {
     SM_ERR_SYSTEM,           /**< the operating system refused a thread or a mapping */
 } sm_status;
 
+struct sm_manager;
+
+/** Status of the manager's last failed call, and the line that explains it ("" when none failed). Threads: owner. */
+sm_status sm_error_status(const struct sm_manager *mm);
+const char *sm_error_detail(const struct sm_manager *mm);
+
 enum { SM_DETAIL_BYTES = 384 };
 
 /** A status with the sentence that explains it; filled by calls that have no manager to keep it. */

@@ -3,6 +3,8 @@
 
 #include <sys/mman.h>
 
+enum { ENTRY_BYTES = sizeof(struct sm_object *) };
+
 bool epoch_is_marked(const struct sm_object *object, uint16_t mark)
 {
     return (sm_object_flags(object) & EPOCH_MARK_MASK) == mark;
@@ -47,7 +49,7 @@ static bool map_stack(struct epoch_marker *marker)
 {
     if (marker->capacity == 0)
         return true;
-    void *stack = mmap(NULL, marker->capacity * sizeof(*marker->stack), PROT_READ | PROT_WRITE,
+    void *stack = mmap(NULL, marker->capacity * ENTRY_BYTES, PROT_READ | PROT_WRITE,
                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (stack == MAP_FAILED)
         return false;
@@ -70,6 +72,6 @@ void epoch_marker_finish(struct epoch_marker *marker)
 {
     SM_ASSERT(marker->depth == 0);
     if (marker->stack != NULL)
-        munmap(marker->stack, marker->capacity * sizeof(*marker->stack));
+        munmap(marker->stack, marker->capacity * ENTRY_BYTES);
     marker->stack = NULL;
 }

@@ -20,7 +20,7 @@ struct vm_class {
     struct vm_array *property_names; /**< packed list of interned strings, in slot order */
     vm_destructor *destructor;       /**< NULL: none */
     uint32_t property_count;
-    uint32_t id;                     /**< order of definition in this request, from 1 */
+    uint32_t id; /**< order of definition in this request, from 1 */
 };
 
 /** An object. `handle` is its spl_object_id. */
@@ -47,8 +47,8 @@ struct vm_reference {
  *
  * `property_names`: `property_count` C strings, at most VM_CLASS_PROPERTIES_MAX. Returns borrowed; the class table keeps it until request end.
  */
-struct vm_class *vm_class_define(struct vm *vm, const char *name, const char *const *property_names, size_t property_count,
-                                 vm_destructor *destructor);
+struct vm_class *vm_class_define(struct vm *vm, const char *name, const char *const *property_names,
+                                 size_t property_count, vm_destructor *destructor);
 
 /** The class called `name`, borrowed, or NULL. */
 struct vm_class *vm_class_find(struct vm *vm, const char *name);

@@ -32,7 +32,7 @@ enum vm_tag {
     VM_ARRAY = 6 | SM_TAG_HEAP,
     VM_OBJECT = 7 | SM_TAG_HEAP,
     VM_REFERENCE = 8 | SM_TAG_HEAP,
-    VM_WEAK = 9 | SM_TAG_HEAP, /**< a weak reference: the payload is a weak cell */
+    VM_WEAK = 9 | SM_TAG_HEAP,   /**< a weak reference: the payload is a weak cell */
     VM_CLASS = 10 | SM_TAG_HEAP, /**< entry of the class table; never in a script's hands */
 };
 

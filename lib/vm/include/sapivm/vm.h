@@ -23,11 +23,11 @@ struct vm_config {
 };
 
 /**
- * Create a VM and its manager; the policy follows from the SAPI mode.
+ * Create a VM and its manager in `*created`; the policy follows from the SAPI mode.
  *
  * Errors:      as sm_manager_create.
  */
-sm_status vm_create(const struct vm_config *config, struct vm **vm, struct sm_error *error);
+sm_status vm_create(const struct vm_config *config, struct vm **created, struct sm_error *error);
 
 /** End an open request, destroy the manager, free the VM. NULL is fine. */
 void vm_destroy(struct vm *vm);
