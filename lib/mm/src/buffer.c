@@ -81,6 +81,7 @@ sm_handle sm_buffer_create(struct sm_manager *mm, size_t capacity_bytes)
     sm_handle handle = SM_HANDLE_NONE;
     struct sm_object *bytes = sm_alloc_leaf(mm, SM_TYPE_BYTES, capacity);
     if (bytes != NULL) {
+        sm_object_set_flags(bytes, SM_OBJECT_BUFFER_BYTES);
         sm_store_pointer(mm, &buffer->header, &buffer->bytes, bytes);
         drop_birth_count(mm, bytes);
         handle = sm_alloc_value(mm, sm_value_from_object(&buffer->header, 0));
@@ -95,6 +96,7 @@ static bool grow(struct sm_manager *mm, struct buffer *buffer, size_t capacity)
     struct sm_object *old = buffer->bytes;
     struct sm_object *grown = sm_resize(mm, old, capacity);
     if (grown != NULL && grown != old) {
+        sm_object_set_flags(grown, SM_OBJECT_BUFFER_BYTES);
         sm_store_pointer(mm, &buffer->header, &buffer->bytes, grown);
         sm_retire(mm, old);
     }

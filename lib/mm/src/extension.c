@@ -26,7 +26,7 @@ static bool is_bytes(struct sm_manager *mm, void *bytes)
     const struct sm_object *object = sm_object_of_payload(bytes);
     if (SM_ASSERT_LEVEL >= 2 && !sm_is_valid(mm, object))
         return false;
-    return object->type == SM_TYPE_BYTES;
+    return object->type == SM_TYPE_BYTES && (sm_object_flags(object) & SM_OBJECT_BUFFER_BYTES) == 0;
 }
 
 sm_handle sm_bytes_handle(struct sm_manager *mm, void *bytes)

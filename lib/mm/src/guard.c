@@ -145,6 +145,9 @@ uint32_t sm_guard_depth(const struct sm_guard *guard)
 void sm_guard_restore(struct sm_guard *guard, uint32_t depth)
 {
     SM_ASSERT(depth <= guard->nesting);
+    /* No catch point is offline, since the heap is not touched there: who left from offline comes back. */
+    while (guard->offline_depth != 0)
+        sm_online(guard);
     while (guard->nesting > depth)
         sm_unpin(guard);
 }

@@ -31,6 +31,9 @@ struct sm_handle_table {
     struct sm_handle_slot *slots;
 };
 
+/** A library's bit of the header: bytes that belong to a buffer, which retires them as it grows. They get no handle. */
+#define SM_OBJECT_BUFFER_BYTES ((uint16_t)(1u << 4))
+
 struct sm_handles {
     struct sm_manager *mm;
     /** Memory of the tables; realloc, unless a test makes it fail. */

@@ -22,7 +22,10 @@ static void mark_all(struct epoch_policy *epoch, struct epoch_marker *marker, en
     sm_roots_enumerate(mm, &marker->visitor);
     if (trigger == SM_TRIGGER_EMERGENCY) {
         epoch_heap_walk(&epoch->heap, epoch->heap.recent_index, mark_recent, marker);
+        epoch_weak_mark_handed_out(epoch, marker);
         sm_attention_request(mm); /* the next emergency need not keep these: let the next safepoint be heard of */
+    } else {
+        epoch_weak_handed_back(epoch); /* any other cycle is at a safepoint */
     }
     epoch_mark_drain(marker);
     if (sm_finalizers_select(mm, is_live, marker) == 0)

@@ -14,8 +14,8 @@
  *       retired; weak cells are cleared when their target is retired.           cycle.c, weak_sweep.c
  *   R6  soft, middle and hard bound of the backlog.                             pressure.c, retire.c
  *   R7  an emergency cycle ends in a bounded wait with the owner offline.       cycle.c
- *   R9  weak_get is the only door to a weak target; stop-the-world marking asks nothing of it.
- *                                                                               weak_sweep.c
+ *   R9  weak_get is the only door to a weak target; what it handed out since the last safepoint is
+ *       an emergency's root.                                                    weak_sweep.c
  *   R12 header counts are never read here.
  *   R14 a forked child leaves everything alone.                                 epoch.c
  *   Concurrent marking (R8, R11) will live in mark.c, young cycles (R10) in cycle.c, block eras (R13)
@@ -55,6 +55,8 @@
 #define EPOCH_OPEN_BATCH_BYTES (UINT64_C(64) << 10)
 #define EPOCH_BACKLOG_MINIMUM_BYTES (UINT64_C(64) << 20)
 #define EPOCH_BACKLOG_THRESHOLDS 8u
+/** Results of weak_get that are told apart between two safepoint ops. */
+#define EPOCH_HANDED_OUT_MAX 16u
 
 /**
  * Bounds of the backlog (R6), block bytes.
@@ -77,8 +79,11 @@ struct epoch_policy {
     struct epoch_bounds bounds;
     struct epoch_heap heap;
     struct sm_weak_cell *weak_cells; /**< every live cell, linked through sm_weak_cell.next */
-    uint16_t mark;                   /**< of the last cycle's survivors; EPOCH_MARK_NONE before the first */
-    struct epoch_batch open;         /**< retired, not yet sealed: no grace period has begun for them */
+    /** What weak_get handed out since the last safepoint op: an emergency's roots, as the C code may hold nothing else. */
+    struct sm_object *handed_out[EPOCH_HANDED_OUT_MAX];
+    uint32_t handed_out_count; /**< above EPOCH_HANDED_OUT_MAX: every target of a live cell counts as handed out */
+    uint16_t mark;             /**< of the last cycle's survivors; EPOCH_MARK_NONE before the first */
+    struct epoch_batch open;   /**< retired, not yet sealed: no grace period has begun for them */
     struct epoch_reclaimer *reclaimer;
     uint64_t peak_backlog_bytes;
     uint64_t awaited_seen;       /**< the reclaimer's wait that the last safepoint op saw */
@@ -125,6 +130,10 @@ sm_status epoch_collect(struct sm_policy *policy, enum sm_collect_kind kind, enu
 
 sm_status epoch_weak_make(struct sm_policy *policy, struct sm_object *cell);
 struct sm_object *epoch_weak_get(struct sm_policy *policy, struct sm_object *cell);
+/** A safepoint: what weak_get handed out is in nobody's locals any more. */
+void epoch_weak_handed_back(struct epoch_policy *epoch);
+/** Mark what weak_get handed out since then. */
+void epoch_weak_mark_handed_out(const struct epoch_policy *epoch, struct epoch_marker *marker);
 /** After marking: drop cells that died, clear those whose target did. */
 void epoch_weak_sweep(struct epoch_policy *epoch, uint16_t mark);
 /** `object` is about to be retired by hand: the same for it alone. Cost: O(weak cells) when it has or is one. */

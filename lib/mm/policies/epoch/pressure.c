@@ -126,15 +126,18 @@ static void relieve(struct epoch_policy *epoch)
  * R4. One repin is not always enough: the request is made just before the grace period begins, and an
  * owner that repins in between is pinned again when it does. So safepoints keep coming here while the
  * reclaimer waits, for a time; if a guard has stalled by then, allocation alone brings them.
+ *
+ * Liburcu's domain is the process, and nobody tells this owner that another manager's reclaimer waits for it:
+ * so every safepoint op repins, whether there is garbage here or not.
  */
-static void repin_for_reclaimer(struct epoch_policy *epoch)
+static void repin_for_reclaimers(struct epoch_policy *epoch)
 {
     struct sm_manager *mm = epoch->base.mm;
+    sm_owner_wait_begin(mm);
+    sm_owner_wait_end(mm);
     uint64_t awaited = epoch_awaited_sequence(epoch->reclaimer);
     if (awaited == 0)
         return;
-    sm_owner_wait_begin(mm);
-    sm_owner_wait_end(mm);
     uint64_t now_ns = sm_clock_ns();
     if (awaited != epoch->awaited_seen) {
         epoch->awaited_seen = awaited;
@@ -148,7 +151,8 @@ void epoch_safepoint(struct sm_policy *policy)
 {
     struct epoch_policy *epoch = epoch_of_base(policy);
     epoch_heap_safepoint(&epoch->heap);
+    epoch_weak_handed_back(epoch);
     epoch_seal(epoch);
-    repin_for_reclaimer(epoch);
+    repin_for_reclaimers(epoch);
     relieve(epoch);
 }
