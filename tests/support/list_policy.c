@@ -412,10 +412,11 @@ static void request_end(struct sm_policy *policy)
     of_base(policy)->calls.request_end++;
 }
 
-static void quiesce(struct sm_policy *policy)
+static sm_status quiesce(struct sm_policy *policy)
 {
     of_base(policy)->calls.quiesce++;
     drain_backlog(of_base(policy));
+    return SM_OK;
 }
 
 static void stats(const struct sm_policy *policy, struct sm_stats *snapshot)

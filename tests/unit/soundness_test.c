@@ -5,6 +5,7 @@
  */
 #include "epoch_graph.h"
 
+#include "epoch/epoch_internal.h"
 #include "manager_internal.h"
 #include "sapimem/extension.h"
 
@@ -577,6 +578,50 @@ static void test_R14_an_unpinned_guard_left_offline_can_be_pinned_again(void **s
     graph_close(&graph); /* ends it all the same */
 }
 
+/* ---- R14: fork. ---- */
+
+/* Everything a child still may do on its way out of the parent's iteration; some thread of the parent's held each lock. */
+static void leave_iteration_of_the_parent(struct graph *graph)
+{
+    struct sm_guard *guard = sm_owner_guard(graph->mm);
+    struct sm_guard_report report;
+    const struct rlimit no_core = {0, 0};
+    setrlimit(RLIMIT_CORE, &no_core);
+    alarm(PATIENCE_MS / 1000); /* ends a child that waits for a thread it does not have */
+    (void)sm_guard_reports(graph->mm, &report, 1);
+    sm_offline(guard);
+    sm_online(guard);
+    sm_repin(guard, SM_HERE);
+    sm_unpin(guard);
+    sm_manager_destroy(graph->mm);
+    _exit(0);
+}
+
+static void test_R14_a_child_leaves_its_parents_guard_without_the_parents_threads(void **state)
+{
+    (void)state;
+    struct graph graph;
+    graph_open_policy(&graph, "epoch");
+    struct epoch_reclaimer *reclaimer = epoch_of_base(graph.mm->policy)->reclaimer;
+    sm_pin(sm_owner_guard(graph.mm), SM_HERE);
+    sm_retire(graph.mm, &node_new(&graph, 1)->header);
+    sm_attention_raise(graph.mm, SM_ATTENTION_OBSERVERS); /* an observer waits for its registration */
+    pthread_mutex_lock(&reclaimer->lock);
+    pthread_mutex_lock(&graph.mm->guards.lock);
+    pid_t child = fork();
+    if (child == 0)
+        leave_iteration_of_the_parent(&graph);
+    pthread_mutex_unlock(&graph.mm->guards.lock);
+    pthread_mutex_unlock(&reclaimer->lock);
+    assert_true(child > 0);
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+    sm_unpin(sm_owner_guard(graph.mm));
+    graph_close(&graph);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -596,6 +641,7 @@ int main(void)
         cmocka_unit_test(test_R12_reachability_wins_over_any_count),
         cmocka_unit_test(test_R14_a_guard_left_offline_is_online_at_the_catch_point),
         cmocka_unit_test(test_R14_an_unpinned_guard_left_offline_can_be_pinned_again),
+        cmocka_unit_test(test_R14_a_child_leaves_its_parents_guard_without_the_parents_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

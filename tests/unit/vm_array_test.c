@@ -25,6 +25,44 @@ static void sizes_are_those_of_php(struct vm_fixture *fixture)
     assert_int_equal(storage_bytes(hash), 16 * 40);
 }
 
+/** Stands in for an observer: while it scans, the owner compacts what it scans. */
+struct interrupted_scan {
+    struct sm_visitor visitor;
+    struct vm *vm;
+    struct vm_array *array;
+    bool has_written;
+    bool met[8];
+};
+
+static void meet(struct sm_visitor *visitor, struct sm_object *target)
+{
+    struct interrupted_scan *scan = (struct interrupted_scan *)visitor;
+    scan->met[((const struct vm_string *)target)->data[0] - '0'] = true;
+    if (!scan->has_written) {
+        scan->has_written = true;
+        vm_array_set_index(scan->vm, scan->array, 100, vm_int(1));
+    }
+}
+
+static void a_scan_misses_nothing_that_compaction_moves(struct vm_fixture *fixture)
+{
+    struct vm *vm = fixture->vm;
+    vm_frame_enter(vm, 1);
+    struct vm_array *array = array_in_local(vm, 0, VM_ARRAY_HASH, 8);
+    for (int i = 0; i < 8; i++)
+        vm_array_set_index(vm, array, i * 10, vm_string_value(vm_string_format(vm, "%d", i)));
+    for (int i = 0; i < 4; i++)
+        assert_true(vm_array_unset_index(vm, array, i * 10));
+    const struct sm_object *storage = array->storage;
+    struct interrupted_scan scan = {.visitor = {.edge = meet}, .vm = vm, .array = array};
+    sm_trace(fixture->mm, storage, &scan.visitor);
+    assert_ptr_equal(array->storage, storage); /* compacted where it is */
+    assert_int_equal(array->used, 5);
+    for (int i = 4; i < 8; i++)
+        assert_true(scan.met[i]);
+    vm_frame_leave(vm);
+}
+
 static void an_empty_array_has_no_storage(struct vm_fixture *fixture)
 {
     struct vm_array *array = vm_array_new(fixture->vm, VM_ARRAY_PACKED, 0);
@@ -483,6 +521,7 @@ int main(void)
         VM_CASE(an_array_appended_to_itself_is_a_copy, 0),
         VM_CASE(elements_are_let_go, SM_CAP_COLLECT),
         VM_CASE(replaced_storage_is_retired, SM_CAP_RETIRE),
+        VM_CASE(a_scan_misses_nothing_that_compaction_moves, 0),
         VM_CASE(the_hash_of_an_array_is_of_its_content, 0),
         VM_CASE(the_hash_of_an_array_knows_its_order, 0),
     };

@@ -284,6 +284,7 @@ static void a_bail_out_stays_inside_the_destructor(struct vm_fixture *fixture)
     vm_temporary_push(vm, vm_int(4));
     vm_fixture_collect(fixture);
     assert_int_equal(log.calls, 1);
+    assert_int_equal(vm_destructor_failures(vm), 1);
     assert_int_equal(vm_frame_depth(vm), 1);
     vm_assert_int(vm_temporary_pop(vm), 4);
     vm_assert_int(vm_local_get(vm, 0), 3);

@@ -1,6 +1,8 @@
 /* Strings: content, appending in place and not, hashes, interning. */
 #include "vm_fixture.h"
 
+#include "sapimem/extension.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -175,6 +177,23 @@ static void a_key_is_not_changed_by_appending_to_its_variable(struct vm_fixture 
     vm_frame_leave(vm);
 }
 
+/** A handle is a second holder that the sharing bit knows nothing of. */
+static void a_handle_keeps_the_string_that_growth_left(struct vm_fixture *fixture)
+{
+    struct vm *vm = fixture->vm;
+    vm_frame_enter(vm, 1);
+    vm_local_set(vm, 0, vm_string_value(vm_fixture_string(vm, "kept")));
+    sm_handle handle = sm_alloc_value(fixture->mm, vm_local_get(vm, 0));
+    for (int i = 0; i < 100; i++)
+        vm_string_append(vm, vm_local_place(vm, 0), "0123456789", 10);
+    vm_fixture_collect(fixture);
+    struct sm_value value;
+    assert_int_equal(sm_handle_get(fixture->mm, handle, &value), SM_OK);
+    assert_true(sm_is_valid(fixture->mm, sm_value_object(value)));
+    assert_memory_equal(vm_as_string(value)->data, "kept", 4);
+    vm_frame_leave(vm);
+}
+
 static void hash_follows_content(struct vm_fixture *fixture)
 {
     struct vm *vm = fixture->vm;
@@ -301,6 +320,7 @@ int main(void)
         VM_CASE(the_copy_made_by_an_append_is_counted, 0),
         VM_CASE(append_in_a_slot_of_the_heap, 0),
         VM_CASE(a_key_is_not_changed_by_appending_to_its_variable, 0),
+        VM_CASE(a_handle_keeps_the_string_that_growth_left, SM_CAP_COLLECT),
         VM_CASE(hash_follows_content, 0),
         VM_CASE(hashes_of_near_strings_differ, 0),
         VM_CASE(zero_bytes_count_in_the_hash, 0),

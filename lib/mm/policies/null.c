@@ -199,9 +199,10 @@ static void null_request_end(struct sm_policy *policy)
 }
 
 /** quiesce: there is no backlog to drain. */
-static void null_quiesce(struct sm_policy *policy)
+static sm_status null_quiesce(struct sm_policy *policy)
 {
     (void)policy;
+    return SM_OK;
 }
 
 static void walk_list(const struct null_policy *null, struct null_chunk *chunk,

@@ -234,11 +234,11 @@ sm_status sm_quiesce(struct sm_manager *mm)
     if (status != SM_OK)
         return status;
     sm_pause_begin(mm, SM_PAUSE_GRACE);
-    mm->ops->quiesce(mm->policy);
+    status = mm->ops->quiesce(mm->policy);
     sm_pause_end(mm);
     set_deadlines(mm);
     set_event_clock(mm);
-    return SM_OK;
+    return status;
 }
 
 void sm_cycles_enable(struct sm_manager *mm, bool enabled)

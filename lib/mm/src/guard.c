@@ -98,10 +98,14 @@ void sm_repin(struct sm_guard *guard, const char *site)
     publish(guard, site);
 }
 
-/* An owner about to block would keep a waiting observer waiting as well. */
+/*
+ * An owner about to block would keep a waiting observer waiting as well. A forked child has no observers, and a
+ * thread that did not survive may hold `lock` (R14).
+ */
 static void admit_waiting(struct sm_manager *mm)
 {
-    if ((__atomic_load_n(&mm->hot.attention, __ATOMIC_RELAXED) & SM_ATTENTION_OBSERVERS) != 0)
+    if ((__atomic_load_n(&mm->hot.attention, __ATOMIC_RELAXED) & SM_ATTENTION_OBSERVERS) != 0 &&
+        !sm_fork_page_is_child(&mm->fork_page))
         sm_guards_allow(mm);
 }
 
@@ -415,6 +419,8 @@ static void report_insert(struct sm_guard_report *reports, size_t count, size_t 
 /* Reports of pinned guards from `first` on, oldest first; returns how many there are. */
 static size_t collect_reports(struct sm_manager *mm, bool with_owner, struct sm_guard_report *reports, size_t capacity)
 {
+    if (sm_fork_page_is_child(&mm->fork_page))
+        return 0; /* R14: a thread that did not survive may hold `lock` */
     uint64_t backlog_bytes = sm_backlog_bytes(mm);
     uint64_t now_ns = sm_clock_ns();
     size_t count = 0;

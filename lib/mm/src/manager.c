@@ -162,7 +162,7 @@ void sm_manager_destroy(struct sm_manager *mm)
     sm_guard_restore(&mm->guards.owner, 0);
     sm_handles_invalidate(&mm->handles);
     sm_guards_detach_owner(mm);
-    /* No quiesce before: it may wait for as long as a guard of some other manager lasts (R3); destroy drains within bounds. */
+    /* No quiesce before: it waits for as long as some other manager's guard lasts (R3); destroy drains within bounds. */
     mm->ops->destroy(mm->policy);
     SM_ASSERT(sm_committed_bytes(mm) == 0);
     sm_guards_finish(mm);

@@ -18,11 +18,11 @@ static void enter(struct vm *vm, struct vm_catch *here)
     vm->innermost_catch = here;
 }
 
-/* Handles are local to the try; a request that ended inside it closed every scope already. */
+/* Handles are local to the try; a request that ended inside it closed every scope already, and one refused has depth 0. */
 static void leave(struct vm *vm, struct vm_catch *here)
 {
     vm->innermost_catch = here->outer;
-    if (here->request_serial == vm->request_serial)
+    if (here->request_serial == vm->request_serial && here->scope.depth != 0)
         (void)sm_scope_close(vm_manager(vm), here->scope);
 }
 

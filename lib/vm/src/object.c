@@ -98,3 +98,8 @@ struct vm_object *vm_weak_get(struct vm *vm, struct sm_value weak)
     VM_ASSERT(weak.tag == VM_WEAK);
     return (struct vm_object *)sm_weak_get(vm_manager(vm), sm_value_object(weak));
 }
+
+uint64_t vm_destructor_failures(const struct vm *vm)
+{
+    return vm->destructor_failures;
+}

@@ -127,7 +127,9 @@ static struct vm_string *grow(struct vm *vm, struct vm_place place, struct vm_st
         *place.slot = value;
     else
         sm_store(vm_manager(vm), place.owner, place.slot, value);
-    sm_retire(vm_manager(vm), &string->header);
+    /* Where nothing counts, a handle may hold the old string unbeknown to the sharing bit: it is left to a cycle. */
+    if (vm_counting(vm))
+        sm_retire(vm_manager(vm), &string->header);
     return (struct vm_string *)resized;
 }
 

@@ -8,12 +8,15 @@ static void trace_packed(const struct sm_object *object, struct sm_visitor *visi
     sm_visit_values(visitor, slots, object->payload_bytes / sizeof(struct sm_value));
 }
 
-/* The whole capacity, for `used` in the head may run ahead of what an observer of the storage sees. */
+/*
+ * The whole capacity, for `used` in the head may run ahead of what an observer of the storage sees. Downwards,
+ * because compaction moves buckets down: what moves while an observer scans, it meets again and never misses.
+ */
 static void trace_hash(const struct sm_object *object, struct sm_visitor *visitor)
 {
     const struct vm_bucket *buckets = (const struct vm_bucket *)sm_payload_const(object);
     size_t capacity = object->payload_bytes / VM_HASH_ELEMENT_BYTES;
-    for (size_t i = 0; i < capacity; i++) {
+    for (size_t i = capacity; i-- > 0;) {
         sm_visit_value(visitor, &buckets[i].value);
         sm_visit_pointer(visitor, &buckets[i].key);
     }

@@ -25,7 +25,7 @@ struct sm_guard;
 /** This source line, as a guard's site. */
 #define SM_HERE __FILE__ ":" SM_STRINGIFY(__LINE__)
 
-/** The owner thread's guard; registered at creation. */
+/** The owner thread's guard; registered at creation. It does not outlast a safepoint, at any nesting: there it may repin (R4). */
 struct sm_guard *sm_owner_guard(struct sm_manager *mm);
 
 /**

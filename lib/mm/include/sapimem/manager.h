@@ -63,7 +63,7 @@ sm_status sm_manager_create(const struct sm_config *config, struct sm_manager **
  * Run what destructors remain, drain the backlog and give back all memory.
  *
  * NULL is fine. In a forked child nothing is touched. Every observer must have unregistered.
- * May collect: yes.   Blocks: for a grace period.
+ * Blocks:      for a grace period, at most about a second; what is held back longer is freed behind the caller's back.
  */
 void sm_manager_destroy(struct sm_manager *mm);
 
@@ -102,7 +102,12 @@ sm_status sm_collect(struct sm_manager *mm, enum sm_collect_kind kind);
  */
 void sm_collect_request(struct sm_manager *mm);
 
-/** Two full cycles, destructors between them, and a drain of the backlog; nothing for policies without cycles. Blocks: for grace periods. */
+/**
+ * Two full cycles, destructors between them, and a drain of the backlog; nothing for policies without cycles.
+ *
+ * Errors:      SM_ERR_GUARD_HELD when another manager's guard on this thread holds the backlog back.
+ * Blocks:      for grace periods, as long as some guard of the process lasts.
+ */
 sm_status sm_quiesce(struct sm_manager *mm);
 
 /**

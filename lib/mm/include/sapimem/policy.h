@@ -99,8 +99,8 @@ struct sm_policy_ops {
     void (*request_begin)(struct sm_policy *policy);
     /** Destructors that are due have run; handles are stale. */
     void (*request_end)(struct sm_policy *policy);
-    /** Drain the backlog; blocks. */
-    void (*quiesce)(struct sm_policy *policy);
+    /** Drain the backlog; blocks. SM_ERR_GUARD_HELD, with the line set, where waiting would deadlock (R3). */
+    sm_status (*quiesce)(struct sm_policy *policy);
     void (*walk)(struct sm_policy *policy, void (*visit)(void *context, struct sm_object *object), void *context);
     /** Add what only the policy knows (backlog, reclaimed, live) to a snapshot that the manager has begun. */
     void (*stats)(const struct sm_policy *policy, struct sm_stats *stats);

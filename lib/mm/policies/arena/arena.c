@@ -415,9 +415,10 @@ static sm_status arena_finalizer_register(struct sm_policy *policy, struct sm_ob
 }
 
 /** There is no backlog. */
-static void arena_quiesce(struct sm_policy *policy)
+static sm_status arena_quiesce(struct sm_policy *policy)
 {
     (void)policy;
+    return SM_OK;
 }
 
 const struct sm_policy_ops sm_policy_arena = {

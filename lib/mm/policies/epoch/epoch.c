@@ -114,11 +114,15 @@ static void pin(struct sm_policy *policy, struct sm_guard *guard)
     epoch_thread_lock(epoch_of_base(policy)->flavor);
 }
 
-/* Nothing after the end of the owner's guard is sure to seal what it retired, so its end does. */
+/*
+ * Nothing after the end of the owner's guard is sure to seal what it retired, so its end does. A child forked inside
+ * an iteration only leaves it: the reclaimer's lock may be held by the thread that it lost (R14).
+ */
 static void seal_if_owner(struct sm_policy *policy, const struct sm_guard *guard)
 {
-    if (guard == sm_owner_guard(policy->mm))
-        epoch_seal(epoch_of_base(policy));
+    struct epoch_policy *epoch = epoch_of_base(policy);
+    if (guard == sm_owner_guard(policy->mm) && epoch->open.object_count != 0 && getpid() == epoch->creator)
+        epoch_seal(epoch);
 }
 
 static void unpin(struct sm_policy *policy, struct sm_guard *guard)
@@ -151,10 +155,14 @@ static void request_end(struct sm_policy *policy)
 }
 
 /* A stalled guard keeps this waiting for as long as it lasts; another manager's guard on this thread makes it return (R3). */
-static void quiesce(struct sm_policy *policy)
+static sm_status quiesce(struct sm_policy *policy)
 {
     struct epoch_policy *epoch = epoch_of_base(policy);
-    (void)epoch_drain(epoch, SM_PAUSE_GRACE, EPOCH_FOREVER);
+    if (epoch_drain(epoch, SM_PAUSE_GRACE, EPOCH_FOREVER))
+        return SM_OK;
+    return sm_policy_fail(policy->mm, SM_ERR_GUARD_HELD,
+                          "policy epoch: another manager's guard on this thread holds back a backlog of %llu bytes",
+                          (unsigned long long)epoch_backlog_bytes(epoch->reclaimer));
 }
 
 static void walk(struct sm_policy *policy, void (*visit)(void *context, struct sm_object *object), void *context)

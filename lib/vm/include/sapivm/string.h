@@ -1,6 +1,7 @@
 /**
  * Strings: bytes with a length, a cached hash and spare capacity; interned ones are shared by content.
  *
+ * Observers may trace strings and must not read their bytes: appends write in place.
  * Payload: 24 bytes of header, the capacity and one terminating zero. Errors: every function that
  * allocates bails out (vm.h) when memory is refused.
  */

@@ -57,6 +57,9 @@ sm_status vm_try(struct vm *vm, void (*body)(struct vm *vm, void *context), void
 /** Leave the innermost vm_try with `status`. Outside one: prints the line and aborts, for there is no one to tell. */
 _Noreturn void vm_bailout(struct vm *vm, sm_status status);
 
+/** Destructors that bailed out: their status went nowhere. */
+uint64_t vm_destructor_failures(const struct vm *vm);
+
 /**
  * One run-loop iteration: a guard, `body` under vm_try in a frame of its own, a safepoint, the guard's end.
  *
