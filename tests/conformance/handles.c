@@ -30,6 +30,9 @@ static void local_handle_lives_until_its_scope_closes(struct fixture *fixture)
     assert_int_equal(sm_handle_get(fixture->mm, handle, &value), SM_ERR_STALE_HANDLE);
     assert_int_equal(value.payload, 99);
     assert_int_equal(sm_scope_close(fixture->mm, scope), SM_ERR_INVALID_ARGUMENT);
+    sm_scope next = sm_scope_open(fixture->mm); /* as deep, and from the same local */
+    assert_int_equal(sm_scope_close(fixture->mm, scope), SM_ERR_INVALID_ARGUMENT);
+    assert_int_equal(sm_scope_close(fixture->mm, next), SM_OK);
 }
 
 static void repinning_does_not_touch_scopes(struct fixture *fixture)

@@ -136,7 +136,7 @@ static void a_scope_that_is_not_open_is_refused(void **state)
     assert_int_equal(sm_scope_close(*state, (sm_scope){0, 0}), SM_ERR_INVALID_ARGUMENT);
     assert_int_equal(sm_scope_close(*state, (sm_scope){1, 0}), SM_ERR_INVALID_ARGUMENT);
     sm_scope scope = sm_scope_open(*state);
-    assert_int_equal(sm_scope_close(*state, (sm_scope){scope.depth, scope.local_count + 1}), SM_ERR_INVALID_ARGUMENT);
+    assert_int_equal(sm_scope_close(*state, (sm_scope){scope.depth, scope.serial + 1}), SM_ERR_INVALID_ARGUMENT);
     assert_int_equal(sm_scope_close(*state, scope), SM_OK);
     assert_int_equal(sm_scope_close(*state, scope), SM_ERR_INVALID_ARGUMENT);
     assert_non_null(strstr(sm_error_detail(*state), "is not open"));

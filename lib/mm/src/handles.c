@@ -51,7 +51,7 @@ void sm_handles_finish(struct sm_handles *handles)
 {
     free(handles->locals.slots);
     free(handles->persistent.slots);
-    free(handles->scope_starts);
+    free(handles->scopes);
     sm_handles_init(handles, handles->mm);
 }
 
@@ -248,15 +248,15 @@ sm_scope sm_scope_open(struct sm_manager *mm)
     if (sm_entry_check(mm) != SM_OK)
         return none;
     struct sm_handles *handles = &mm->handles;
-    uint32_t *starts =
-        grow(handles, handles->scope_starts, handles->scope_count, &handles->scope_capacity, sizeof(*starts));
-    if (starts == NULL) {
+    struct sm_open_scope *scopes =
+        grow(handles, handles->scopes, handles->scope_count, &handles->scope_capacity, sizeof(*scopes));
+    if (scopes == NULL) {
         sm_policy_fail(mm, SM_ERR_OUT_OF_MEMORY, "no memory for another scope inside %u", handles->scope_count);
         return none;
     }
-    handles->scope_starts = starts;
-    starts[handles->scope_count++] = handles->locals.count;
-    return (sm_scope){handles->scope_count, handles->locals.count};
+    handles->scopes = scopes;
+    scopes[handles->scope_count++] = (struct sm_open_scope){++handles->scope_serial, handles->locals.count};
+    return (sm_scope){handles->scope_count, handles->scope_serial};
 }
 
 sm_status sm_scope_close(struct sm_manager *mm, sm_scope scope)
@@ -266,11 +266,11 @@ sm_status sm_scope_close(struct sm_manager *mm, sm_scope scope)
         return status;
     struct sm_handles *handles = &mm->handles;
     bool is_open = scope.depth >= 1 && scope.depth <= handles->scope_count &&
-                   handles->scope_starts[scope.depth - 1] == scope.local_count;
+                   handles->scopes[scope.depth - 1].serial == scope.serial;
     if (!is_open)
-        return sm_policy_fail(mm, SM_ERR_INVALID_ARGUMENT, "scope %u (from local handle %u) is not open; %u are",
-                              scope.depth, scope.local_count, handles->scope_count);
+        return sm_policy_fail(mm, SM_ERR_INVALID_ARGUMENT, "scope %llu at depth %u is not open; %u are",
+                              (unsigned long long)scope.serial, scope.depth, handles->scope_count);
     handles->scope_count = scope.depth - 1;
-    pop_locals(handles, scope.local_count);
+    pop_locals(handles, handles->scopes[scope.depth - 1].local_count);
     return SM_OK;
 }

@@ -34,6 +34,12 @@ struct sm_handle_table {
 /** A library's bit of the header: bytes that belong to a buffer, which retires them as it grows. They get no handle. */
 #define SM_OBJECT_BUFFER_BYTES ((uint16_t)(1u << 4))
 
+/** A scope that is open: what identifies it, and the number of locals when it was opened. */
+struct sm_open_scope {
+    uint64_t serial;
+    uint32_t local_count;
+};
+
 struct sm_handles {
     struct sm_manager *mm;
     /** Memory of the tables; realloc, unless a test makes it fail. */
@@ -42,7 +48,8 @@ struct sm_handles {
     struct sm_handle_table persistent; /**< `count` were ever in use */
     uint32_t first_free;               /**< of `persistent`; SM_HANDLES_MAX: none */
     uint32_t scope_count, scope_capacity;
-    uint32_t *scope_starts; /**< number of locals when each open scope was opened */
+    struct sm_open_scope *scopes;
+    uint64_t scope_serial; /**< of the scope opened last */
 };
 
 /** Nothing is allocated yet. */

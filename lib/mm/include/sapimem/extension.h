@@ -24,10 +24,10 @@ typedef struct sm_handle {
     uint32_t generation;
 } sm_handle;
 
-/** Position of the local handle stack, to return to. */
+/** An open scope. Zeroed: none. */
 typedef struct sm_scope {
     uint32_t depth;
-    uint32_t local_count;
+    uint64_t serial; /**< no two scopes of a manager share one */
 } sm_scope;
 
 #define SM_HANDLE_NONE ((sm_handle){0, 0, 0})
