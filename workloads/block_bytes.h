@@ -1,5 +1,5 @@
 /**
- * Block bytes (header and rounding included) of the VM's shapes, for analytic live sizes: contract.md's payload sizes.
+ * Block bytes (header and rounding included) of the VM's shapes, for analytic live sizes: the sizes are Zend's (lib/DESIGN.md, "Objects and values").
  */
 #ifndef BLOCK_BYTES_H
 #define BLOCK_BYTES_H

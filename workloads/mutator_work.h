@@ -4,7 +4,7 @@
  * A small bytecode interpreter runs over a world of its own (nodes that link to each other, strings, a
  * lookup table), charged by the workloads at every VM operation. Real pages and workers execute 10 to
  * 15 opcodes (200 to 300 ns), 5.5 count operations (2.7 to 6.6) and 0.2 to 0.5 heap stores an allocation
- * (php-facts.md, "Mutator work is large"); without it a bench overstates its allocator tenfold.
+ * (measured on PHP 8.2; figures in README.md); without it a bench overstates its allocator tenfold.
  * The kernel never allocates, never reaches a safepoint, copies only objects (so that it sets no
  * sharing marks), and its result feeds the checksum.
  */

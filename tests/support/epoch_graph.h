@@ -5,12 +5,7 @@
 #ifndef EPOCH_GRAPH_H
 #define EPOCH_GRAPH_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "check.h"
 
 #include "sapimem/policy.h"
 
@@ -137,6 +132,12 @@ static inline struct node *node_edge(const struct node *node, size_t edge)
 static inline bool node_is_intact(const struct node *node)
 {
     return node->canary == (GRAPH_CANARY ^ node->id);
+}
+
+/** Whether `object`, of any type, is one that the graph's manager still has. */
+static inline bool graph_is_valid(const struct graph *graph, const void *object)
+{
+    return sm_is_valid(graph->mm, object);
 }
 
 static inline struct sm_stats graph_stats(const struct graph *graph)

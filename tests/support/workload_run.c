@@ -4,6 +4,8 @@
 #include "heap_census.h"
 #include "workloads/checksum.h"
 
+#include <string.h>
+
 static void parse(const struct wl_ops *ops, const char *text, struct sm_option_values *values)
 {
     struct sm_error error = {0};
@@ -11,7 +13,8 @@ static void parse(const struct wl_ops *ops, const char *text, struct sm_option_v
         fail_msg("%s", error.detail);
 }
 
-struct wl_instance *workload_create(const struct wl_ops *ops, const struct workload_run *run)
+static sm_status try_create(const struct wl_ops *ops, const struct workload_run *run, struct wl_instance **instance,
+                            struct sm_error *error)
 {
     struct sm_option_values values;
     parse(ops, run->options, &values);
@@ -23,11 +26,28 @@ struct wl_instance *workload_create(const struct wl_ops *ops, const struct workl
         .fault = run->fault,
         .fault_period = run->fault_period,
     };
+    return ops->create(&config, instance, error);
+}
+
+struct wl_instance *workload_create(const struct wl_ops *ops, const struct workload_run *run)
+{
     struct wl_instance *instance = NULL;
     struct sm_error error = {0};
-    if (ops->create(&config, &instance, &error) != SM_OK)
+    if (try_create(ops, run, &instance, &error) != SM_OK)
         fail_msg("%s", error.detail);
     return instance;
+}
+
+struct sm_error workload_refusal(const struct wl_ops *ops, const struct workload_run *run)
+{
+    struct wl_instance *instance = NULL;
+    struct sm_error error = {0};
+    sm_status status = try_create(ops, run, &instance, &error);
+    assert_int_not_equal(status, SM_OK);
+    assert_int_equal(status, error.status);
+    assert_null(instance);
+    assert_true(strlen(error.detail) > 0);
+    return error;
 }
 
 void workload_steps(struct wl_instance *instance, uint64_t count)
@@ -70,4 +90,59 @@ uint64_t workload_analytic_live_bytes(const struct wl_ops *ops, const char *opti
     struct sm_option_values values;
     parse(ops, options, &values);
     return ops->analytic_live_bytes(&values);
+}
+
+struct workload_run workload_run_of(enum sm_sapi sapi, const char *policy, const char *options, uint64_t steps)
+{
+    return (struct workload_run){
+        .options = options,
+        .manager = {.sapi = sapi, .policy = policy},
+        .seed = 7,
+        .steps = steps,
+        .mutator_work = true,
+    };
+}
+
+const struct wl_ops *workload_find(const char *name)
+{
+    const struct wl_ops *ops = wl_find(name);
+    assert_non_null(ops);
+    return ops;
+}
+
+uint64_t workload_checksum(const struct wl_ops *ops, struct workload_run run)
+{
+    return workload_run(ops, &run).checksum;
+}
+
+void workload_assert_flips_show(const struct wl_ops *ops, struct workload_run run, uint64_t period_within,
+                                uint64_t expected)
+{
+    enum { PERIOD_BEYOND = 100 };
+    static const enum wl_fault faults[] = {WL_FAULT_FLIP_BYTE, WL_FAULT_FLIP_EDGE};
+    assert_true(run.steps < PERIOD_BEYOND);
+    for (size_t i = 0; i < 2; i++) {
+        run.fault = faults[i];
+        run.fault_period = period_within;
+        assert_int_not_equal(workload_checksum(ops, run), expected);
+        run.fault_period = PERIOD_BEYOND;
+        assert_int_equal(workload_checksum(ops, run), expected);
+    }
+}
+
+void workload_assert_cycles_change_nothing(const struct wl_ops *ops, struct workload_run run, uint64_t expected)
+{
+    run.manager.collect_every_safepoint = true;
+    struct workload_outcome outcome = workload_run(ops, &run);
+    assert_int_equal(outcome.checksum, expected);
+    assert_true(outcome.stats.cycles > 300);
+    assert_int_equal(outcome.leaked_objects, 0);
+}
+
+void workload_assert_out_of_memory(struct wl_instance *instance, enum wl_step result)
+{
+    assert_int_equal(result, WL_STEP_FAILED);
+    assert_int_equal(instance->error.status, SM_ERR_OUT_OF_MEMORY);
+    assert_true(strlen(instance->error.detail) > 0);
+    instance->ops->destroy(instance);
 }

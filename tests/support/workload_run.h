@@ -34,6 +34,31 @@ void workload_steps(struct wl_instance *instance, uint64_t count);
 /** Create, step, finish, quiesce, destroy. */
 struct workload_outcome workload_run(const struct wl_ops *ops, const struct workload_run *run);
 
+/** A run with seed 7 and mutator work; everything else by default. */
+struct workload_run workload_run_of(enum sm_sapi sapi, const char *policy, const char *options, uint64_t steps);
+
+/** The workload of that name; fails the test when there is none. */
+const struct wl_ops *workload_find(const char *name);
+
+/** The checksum of a whole run. */
+uint64_t workload_checksum(const struct wl_ops *ops, struct workload_run run);
+
+/**
+ * Either kind of flip must change the checksum of the run, which is `expected` without one, when it is planted at step
+ * `period_within`, and must not when it is planted at step 100, which the run must not reach.
+ */
+void workload_assert_flips_show(const struct wl_ops *ops, struct workload_run run, uint64_t period_within,
+                                uint64_t expected);
+
+/** With a cycle at every safepoint, the run's checksum must stay `expected`, and nothing may be left over. */
+void workload_assert_cycles_change_nothing(const struct wl_ops *ops, struct workload_run run, uint64_t expected);
+
+/** Creation as `run` says must be refused, and make nothing; returns why. */
+struct sm_error workload_refusal(const struct wl_ops *ops, const struct workload_run *run);
+
+/** `result`, of the last step, must be a failure for want of memory, with its reason; destroys the instance. */
+void workload_assert_out_of_memory(struct wl_instance *instance, enum wl_step result);
+
 /** The analytic live size under `options`. */
 uint64_t workload_analytic_live_bytes(const struct wl_ops *ops, const char *options);
 

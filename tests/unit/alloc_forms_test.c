@@ -1,44 +1,10 @@
 /**
  * The inline allocation forms, their slow paths, resizing, freeing, stores and counting hooks.
  */
-#include "check.h"
 #include "list_policy.h"
+#include "manager_fixture.h"
 
 #include <string.h>
-
-static int setup_lists(void **state)
-{
-    *state = list_policy_manager(&list_policy_ops, NULL);
-    return 0;
-}
-
-static int setup_traced(void **state)
-{
-    *state = list_policy_manager(&list_policy_tracing_ops, NULL);
-    return 0;
-}
-
-static int setup_null(void **state)
-{
-    struct sm_config config = {.policy = "null"};
-    struct sm_manager *mm = NULL;
-    int status = (int)sm_manager_create(&config, &mm, NULL);
-    *state = mm;
-    return status;
-}
-
-static int teardown(void **state)
-{
-    sm_manager_destroy(*state);
-    return 0;
-}
-
-static struct sm_stats stats_of(const struct sm_manager *mm)
-{
-    struct sm_stats stats;
-    sm_stats_get(mm, &stats);
-    return stats;
-}
 
 static bool all_zero(const void *memory, size_t bytes)
 {
@@ -122,8 +88,8 @@ static void test_payload_of_zero_bytes(void **state)
     struct sm_object *object = sm_alloc(mm, SM_TYPE_VALUES, 0);
     assert_non_null(object);
     assert_int_equal(object->payload_bytes, 0);
-    assert_int_equal(stats_of(mm).alloc_count, 1);
-    assert_int_equal(stats_of(mm).alloc_bytes, 0);
+    assert_int_equal(manager_stats(mm).alloc_count, 1);
+    assert_int_equal(manager_stats(mm).alloc_bytes, 0);
 }
 
 static void test_large_payload_goes_to_alloc_slow_and_is_zeroed(void **state)
@@ -152,7 +118,7 @@ static void test_payload_above_the_maximum_is_refused(void **state)
     assert_non_null(strstr(sm_error_detail(mm), "1 TiB"));
     assert_null(sm_alloc_leaf(mm, SM_TYPE_BYTES, SIZE_MAX));
     assert_int_equal(sm_error_status(mm), SM_ERR_INVALID_ARGUMENT);
-    assert_int_equal(stats_of(mm).alloc_count, 0);
+    assert_int_equal(manager_stats(mm).alloc_count, 0);
 }
 
 static void test_clock_counts_payloads_and_only_successes(void **state)
@@ -161,10 +127,10 @@ static void test_clock_counts_payloads_and_only_successes(void **state)
     sm_alloc(mm, SM_TYPE_VALUES, 33);
     sm_alloc_leaf(mm, SM_TYPE_BYTES, 5000);
     assert_null(sm_alloc(mm, SM_TYPE_VALUES, (size_t)SM_PAYLOAD_MAX + 1));
-    assert_int_equal(stats_of(mm).alloc_bytes, 5033);
-    assert_int_equal(stats_of(mm).alloc_count, 2);
-    assert_int_equal(stats_of(mm).live_bytes, 5033);
-    assert_int_equal(stats_of(mm).live_objects, 2);
+    assert_int_equal(manager_stats(mm).alloc_bytes, 5033);
+    assert_int_equal(manager_stats(mm).alloc_count, 2);
+    assert_int_equal(manager_stats(mm).live_bytes, 5033);
+    assert_int_equal(manager_stats(mm).live_objects, 2);
 }
 
 static void test_window_form_bumps(void **state)
@@ -184,7 +150,7 @@ static void test_window_form_survives_many_refills(void **state)
         assert_non_null(object);
         assert_true(all_zero(sm_payload(object), SM_INLINE_PAYLOAD_MAX));
     }
-    assert_int_equal(stats_of(mm).alloc_bytes, 5000u * SM_INLINE_PAYLOAD_MAX);
+    assert_int_equal(manager_stats(mm).alloc_bytes, 5000u * SM_INLINE_PAYLOAD_MAX);
 }
 
 static void test_resize_in_place_grows_within_the_block(void **state)
@@ -196,10 +162,10 @@ static void test_resize_in_place_grows_within_the_block(void **state)
     assert_ptr_equal(sm_resize(mm, object, 96), object);
     assert_int_equal(object->payload_bytes, 96);
     assert_true(all_zero((char *)sm_payload(object) + 64, 32));
-    assert_int_equal(stats_of(mm).alloc_bytes, 96);
-    assert_int_equal(stats_of(mm).alloc_count, 1);
-    assert_int_equal(stats_of(mm).resize_count, 1);
-    assert_int_equal(stats_of(mm).live_bytes, 96);
+    assert_int_equal(manager_stats(mm).alloc_bytes, 96);
+    assert_int_equal(manager_stats(mm).alloc_count, 1);
+    assert_int_equal(manager_stats(mm).resize_count, 1);
+    assert_int_equal(manager_stats(mm).live_bytes, 96);
 }
 
 static void test_resize_in_place_shrinks_off_the_clock(void **state)
@@ -207,11 +173,11 @@ static void test_resize_in_place_shrinks_off_the_clock(void **state)
     struct sm_manager *mm = *state;
     struct sm_object *object = sm_alloc(mm, SM_TYPE_VALUES, 96);
     assert_ptr_equal(sm_resize(mm, object, 32), object);
-    assert_int_equal(stats_of(mm).alloc_bytes, 96);
-    assert_int_equal(stats_of(mm).live_bytes, 32);
-    assert_int_equal(stats_of(mm).live_objects, 1);
+    assert_int_equal(manager_stats(mm).alloc_bytes, 96);
+    assert_int_equal(manager_stats(mm).live_bytes, 32);
+    assert_int_equal(manager_stats(mm).live_objects, 1);
     sm_free(mm, object);
-    assert_int_equal(stats_of(mm).live_bytes, 0);
+    assert_int_equal(manager_stats(mm).live_bytes, 0);
 }
 
 static void test_resize_to_the_same_size_is_nothing(void **state)
@@ -219,7 +185,7 @@ static void test_resize_to_the_same_size_is_nothing(void **state)
     struct sm_manager *mm = *state;
     struct sm_object *object = sm_alloc(mm, SM_TYPE_VALUES, 96);
     assert_ptr_equal(sm_resize(mm, object, 96), object);
-    assert_int_equal(stats_of(mm).resize_count, 0);
+    assert_int_equal(manager_stats(mm).resize_count, 0);
     assert_int_equal(list_policy_of(mm)->calls.resize, 0);
 }
 
@@ -250,7 +216,7 @@ static void test_resize_by_copy_counts_growth_and_the_copy(void **state)
     struct sm_object *before = sm_alloc(mm, SM_TYPE_VALUES, 100);
     struct sm_object *object = sm_resize(mm, before, 1000);
     sm_retire(mm, before);
-    struct sm_stats stats = stats_of(mm);
+    struct sm_stats stats = manager_stats(mm);
     assert_int_equal(stats.alloc_bytes, 1000);
     assert_int_equal(stats.alloc_count, 1);
     assert_int_equal(stats.resize_count, 1);
@@ -259,8 +225,8 @@ static void test_resize_by_copy_counts_growth_and_the_copy(void **state)
     assert_int_equal(stats.live_bytes, 1000);
     assert_int_equal(stats.live_objects, 1);
     sm_free(mm, object);
-    assert_int_equal(stats_of(mm).live_bytes, 0);
-    assert_int_equal(stats_of(mm).live_objects, 0);
+    assert_int_equal(manager_stats(mm).live_bytes, 0);
+    assert_int_equal(manager_stats(mm).live_objects, 0);
 }
 
 static void test_resize_by_copy_zeroes_growth_in_a_used_block(void **state)
@@ -283,7 +249,7 @@ static void test_resize_by_copy_retires_the_old(void **state)
     assert_int_equal(list_policy_of(mm)->calls.retire, 0);
     sm_retire(mm, object);
     assert_int_equal(list_policy_of(mm)->calls.retire, 1);
-    struct sm_stats stats = stats_of(mm);
+    struct sm_stats stats = manager_stats(mm);
     assert_int_equal(stats.alloc_bytes, 500);
     assert_int_equal(stats.live_bytes, 100);
     assert_int_equal(stats.live_objects, 1);
@@ -300,7 +266,7 @@ static void test_resize_without_retire_or_free_leaves_the_old_alive(void **state
     struct sm_object *grown = sm_resize(mm, object, 4000);
     assert_non_null(other);
     assert_int_equal(grown->payload_bytes, 4000);
-    struct sm_stats stats = stats_of(mm);
+    struct sm_stats stats = manager_stats(mm);
     assert_int_equal(stats.alloc_bytes, 4016);
     if (grown != object)
         assert_int_equal(stats.live_bytes, 4116);
@@ -317,7 +283,7 @@ static void test_resize_failure_leaves_the_object_as_it_was(void **state)
     assert_int_equal(sm_error_status(mm), SM_ERR_INVALID_ARGUMENT);
     assert_int_equal(object->payload_bytes, 100);
     assert_true(sm_is_valid(mm, object));
-    assert_int_equal(stats_of(mm).resize_count, 0);
+    assert_int_equal(manager_stats(mm).resize_count, 0);
 }
 
 static void test_free_counts_the_dead(void **state)
@@ -326,11 +292,11 @@ static void test_free_counts_the_dead(void **state)
     struct sm_object *small = sm_alloc(mm, SM_TYPE_VALUES, 64);
     struct sm_object *large = sm_alloc(mm, SM_TYPE_VALUES, (size_t)64 * 1024);
     assert_int_equal(sm_free(mm, large), SM_OK);
-    assert_int_equal(stats_of(mm).live_bytes, 64);
+    assert_int_equal(manager_stats(mm).live_bytes, 64);
     assert_int_equal(sm_free(mm, small), SM_OK);
-    assert_int_equal(stats_of(mm).live_bytes, 0);
-    assert_int_equal(stats_of(mm).live_objects, 0);
-    assert_int_equal(stats_of(mm).alloc_bytes, 64 + 64 * 1024);
+    assert_int_equal(manager_stats(mm).live_bytes, 0);
+    assert_int_equal(manager_stats(mm).live_objects, 0);
+    assert_int_equal(manager_stats(mm).alloc_bytes, 64 + 64 * 1024);
 }
 
 static void test_free_is_refused_without_the_capability(void **state)
@@ -349,7 +315,7 @@ static void test_retire_frees_at_once_where_it_cannot_wait(void **state)
     sm_retire(mm, object);
     assert_int_equal(list_policy_of(mm)->calls.free, 1);
     assert_false(sm_is_valid(mm, object));
-    assert_int_equal(stats_of(mm).live_bytes, 0);
+    assert_int_equal(manager_stats(mm).live_bytes, 0);
 }
 
 static void test_retired_object_is_no_longer_valid_and_is_reused_after_a_safepoint(void **state)
@@ -358,11 +324,11 @@ static void test_retired_object_is_no_longer_valid_and_is_reused_after_a_safepoi
     struct sm_object *object = sm_alloc(mm, SM_TYPE_VALUES, 64);
     sm_retire(mm, object);
     assert_false(sm_is_valid(mm, object));
-    assert_int_equal(stats_of(mm).live_objects, 0);
+    assert_int_equal(manager_stats(mm).live_objects, 0);
     assert_ptr_not_equal(sm_alloc(mm, SM_TYPE_VALUES, 64), object);
     sm_attention_request(mm);
     sm_safepoint(mm);
-    assert_int_equal(stats_of(mm).backlog_bytes, 0);
+    assert_int_equal(manager_stats(mm).backlog_bytes, 0);
     assert_ptr_equal(sm_alloc(mm, SM_TYPE_VALUES, 64), object);
 }
 
@@ -433,7 +399,7 @@ static void test_value_hooks_count_heap_values_only(void **state)
     sm_value_drop(mm, sm_value_from_object(object, 0));
     assert_false(sm_is_valid(mm, object));
     assert_int_equal(list_policy_of(mm)->calls.value_drop, 2);
-    assert_int_equal(stats_of(mm).live_objects, 0);
+    assert_int_equal(manager_stats(mm).live_objects, 0);
 }
 
 static void test_value_hooks_are_off_without_counts(void **state)
@@ -480,42 +446,44 @@ static void test_walk_sees_live_objects_once(void **state)
 
 int main(void)
 {
+    struct sm_config lists = {.custom_policy = &list_policy_ops};
+    struct sm_config traced = {.custom_policy = &list_policy_tracing_ops};
+    struct sm_config null = {.policy = "null"};
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_lists_refill_once_then_pop_inline, setup_lists, teardown),
-        cmocka_unit_test_setup_teardown(test_each_size_class_has_its_own_list, setup_lists, teardown),
-        cmocka_unit_test_setup_teardown(test_every_inline_size_fits_its_block, setup_lists, teardown),
-        cmocka_unit_test_setup_teardown(test_freed_block_is_reused_first, setup_lists, teardown),
-        cmocka_unit_test_setup_teardown(test_reused_block_is_zeroed_for_a_traced_type, setup_lists, teardown),
-        cmocka_unit_test_setup_teardown(test_new_object_has_a_clean_header, setup_lists, teardown),
-        cmocka_unit_test_setup_teardown(test_payload_of_zero_bytes, setup_lists, teardown),
-        cmocka_unit_test_setup_teardown(test_large_payload_goes_to_alloc_slow_and_is_zeroed, setup_lists, teardown),
-        cmocka_unit_test_setup_teardown(test_largest_inline_payload_takes_the_list, setup_lists, teardown),
-        cmocka_unit_test_setup_teardown(test_payload_above_the_maximum_is_refused, setup_lists, teardown),
-        cmocka_unit_test_setup_teardown(test_clock_counts_payloads_and_only_successes, setup_lists, teardown),
-        cmocka_unit_test_setup_teardown(test_window_form_bumps, setup_null, teardown),
-        cmocka_unit_test_setup_teardown(test_window_form_survives_many_refills, setup_null, teardown),
-        cmocka_unit_test_setup_teardown(test_resize_in_place_grows_within_the_block, setup_lists, teardown),
-        cmocka_unit_test_setup_teardown(test_resize_in_place_shrinks_off_the_clock, setup_lists, teardown),
-        cmocka_unit_test_setup_teardown(test_resize_to_the_same_size_is_nothing, setup_lists, teardown),
-        cmocka_unit_test_setup_teardown(test_resize_by_copy_keeps_bytes_and_frees_the_old, setup_lists, teardown),
-        cmocka_unit_test_setup_teardown(test_resize_by_copy_counts_growth_and_the_copy, setup_lists, teardown),
-        cmocka_unit_test_setup_teardown(test_resize_by_copy_zeroes_growth_in_a_used_block, setup_lists, teardown),
-        cmocka_unit_test_setup_teardown(test_resize_by_copy_retires_the_old, setup_traced, teardown),
-        cmocka_unit_test_setup_teardown(test_resize_without_retire_or_free_leaves_the_old_alive, setup_null, teardown),
-        cmocka_unit_test_setup_teardown(test_resize_failure_leaves_the_object_as_it_was, setup_lists, teardown),
-        cmocka_unit_test_setup_teardown(test_free_counts_the_dead, setup_lists, teardown),
-        cmocka_unit_test_setup_teardown(test_free_is_refused_without_the_capability, setup_traced, teardown),
-        cmocka_unit_test_setup_teardown(test_retire_frees_at_once_where_it_cannot_wait, setup_lists, teardown),
-        cmocka_unit_test_setup_teardown(test_retired_object_is_no_longer_valid_and_is_reused_after_a_safepoint,
-                                        setup_traced, teardown),
-        cmocka_unit_test_setup_teardown(test_store_without_a_barrier_asks_nobody, setup_lists, teardown),
-        cmocka_unit_test_setup_teardown(test_store_with_the_policy_barrier_goes_through_it, setup_lists, teardown),
-        cmocka_unit_test_setup_teardown(test_published_stores_are_read_back_whole, setup_traced, teardown),
-        cmocka_unit_test_setup_teardown(test_published_objects_are_never_resized_in_place, setup_lists, teardown),
-        cmocka_unit_test_setup_teardown(test_value_hooks_count_heap_values_only, setup_lists, teardown),
-        cmocka_unit_test_setup_teardown(test_value_hooks_are_off_without_counts, setup_traced, teardown),
-        cmocka_unit_test_setup_teardown(test_store_take_gives_the_count_up, setup_lists, teardown),
-        cmocka_unit_test_setup_teardown(test_walk_sees_live_objects_once, setup_lists, teardown),
+        MANAGER_TEST(test_lists_refill_once_then_pop_inline, &lists),
+        MANAGER_TEST(test_each_size_class_has_its_own_list, &lists),
+        MANAGER_TEST(test_every_inline_size_fits_its_block, &lists),
+        MANAGER_TEST(test_freed_block_is_reused_first, &lists),
+        MANAGER_TEST(test_reused_block_is_zeroed_for_a_traced_type, &lists),
+        MANAGER_TEST(test_new_object_has_a_clean_header, &lists),
+        MANAGER_TEST(test_payload_of_zero_bytes, &lists),
+        MANAGER_TEST(test_large_payload_goes_to_alloc_slow_and_is_zeroed, &lists),
+        MANAGER_TEST(test_largest_inline_payload_takes_the_list, &lists),
+        MANAGER_TEST(test_payload_above_the_maximum_is_refused, &lists),
+        MANAGER_TEST(test_clock_counts_payloads_and_only_successes, &lists),
+        MANAGER_TEST(test_window_form_bumps, &null),
+        MANAGER_TEST(test_window_form_survives_many_refills, &null),
+        MANAGER_TEST(test_resize_in_place_grows_within_the_block, &lists),
+        MANAGER_TEST(test_resize_in_place_shrinks_off_the_clock, &lists),
+        MANAGER_TEST(test_resize_to_the_same_size_is_nothing, &lists),
+        MANAGER_TEST(test_resize_by_copy_keeps_bytes_and_frees_the_old, &lists),
+        MANAGER_TEST(test_resize_by_copy_counts_growth_and_the_copy, &lists),
+        MANAGER_TEST(test_resize_by_copy_zeroes_growth_in_a_used_block, &lists),
+        MANAGER_TEST(test_resize_by_copy_retires_the_old, &traced),
+        MANAGER_TEST(test_resize_without_retire_or_free_leaves_the_old_alive, &null),
+        MANAGER_TEST(test_resize_failure_leaves_the_object_as_it_was, &lists),
+        MANAGER_TEST(test_free_counts_the_dead, &lists),
+        MANAGER_TEST(test_free_is_refused_without_the_capability, &traced),
+        MANAGER_TEST(test_retire_frees_at_once_where_it_cannot_wait, &lists),
+        MANAGER_TEST(test_retired_object_is_no_longer_valid_and_is_reused_after_a_safepoint, &traced),
+        MANAGER_TEST(test_store_without_a_barrier_asks_nobody, &lists),
+        MANAGER_TEST(test_store_with_the_policy_barrier_goes_through_it, &lists),
+        MANAGER_TEST(test_published_stores_are_read_back_whole, &traced),
+        MANAGER_TEST(test_published_objects_are_never_resized_in_place, &lists),
+        MANAGER_TEST(test_value_hooks_count_heap_values_only, &lists),
+        MANAGER_TEST(test_value_hooks_are_off_without_counts, &traced),
+        MANAGER_TEST(test_store_take_gives_the_count_up, &lists),
+        MANAGER_TEST(test_walk_sees_live_objects_once, &lists),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

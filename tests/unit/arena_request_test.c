@@ -1,5 +1,7 @@
 /** The arena between requests: boot data, what is kept, limits, and uses after request end. */
+#include "manager_fixture.h"
 #include "object_oracle.h"
+#include "test_scale.h"
 
 #include "sapimem/alloc.h"
 #include "sapimem/extension.h"
@@ -7,68 +9,23 @@
 
 #include "assertion.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
 #define KIB UINT64_C(1024)
 #define CHUNK (256 * KIB)
-
-static struct sm_manager *create(const char *policy, uint64_t limit_bytes)
-{
-    struct sm_config config = {.sapi = SM_SAPI_FPM, .policy = policy, .memory_limit_bytes = limit_bytes};
-    struct sm_manager *mm = NULL;
-    struct sm_error error;
-    if (sm_manager_create(&config, &mm, &error) != SM_OK)
-        fail_msg("%s", error.detail);
-    return mm;
-}
-
-static int setup(void **state)
-{
-    *state = create("arena", 0);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    sm_manager_destroy(*state);
-    return 0;
-}
-
-static struct sm_stats stats_of(struct sm_manager *mm)
-{
-    struct sm_stats stats;
-    sm_stats_get(mm, &stats);
-    return stats;
-}
-
-static uint64_t committed(struct sm_manager *mm)
-{
-    return stats_of(mm).committed_bytes;
-}
-
-static struct sm_object *leaf(struct sm_manager *mm, size_t payload_bytes)
-{
-    struct sm_object *object = sm_alloc_leaf(mm, SM_TYPE_BYTES, payload_bytes);
-    assert_non_null(object);
-    return object;
-}
 
 /** Allocate `bytes` in pieces that a web page would ask for. */
 static void run_request(struct sm_manager *mm, uint64_t bytes)
 {
     assert_int_equal(sm_request_begin(mm), SM_OK);
     for (uint64_t done = 0; done < bytes; done += 56 + 160 + 320) {
-        leaf(mm, 56);
-        leaf(mm, 160);
-        leaf(mm, 320);
+        leaf_new(mm, 56);
+        leaf_new(mm, 160);
+        leaf_new(mm, 320);
     }
     assert_int_equal(sm_request_end(mm), SM_OK);
 }
@@ -80,24 +37,24 @@ static void request_end_frees_what_the_request_allocated(void **state)
     static struct object_oracle none;
     struct sm_manager *mm = *state;
     sm_request_begin(mm);
-    struct sm_object *object = leaf(mm, 100);
-    leaf(mm, 100000);
+    struct sm_object *object = leaf_new(mm, 100);
+    leaf_new(mm, 100000);
     assert_true(sm_is_valid(mm, object));
     sm_request_end(mm);
     assert_false(sm_is_valid(mm, object));
     oracle_assert_walk(&none, mm);
-    assert_int_equal(stats_of(mm).live_bytes, 0);
-    assert_int_equal(stats_of(mm).live_objects, 0);
+    assert_int_equal(manager_stats(mm).live_bytes, 0);
+    assert_int_equal(manager_stats(mm).live_objects, 0);
 }
 
 static void requests_reuse_the_same_addresses(void **state)
 {
     struct sm_manager *mm = *state;
     sm_request_begin(mm);
-    struct sm_object *first = leaf(mm, 100);
+    struct sm_object *first = leaf_new(mm, 100);
     sm_request_end(mm);
     sm_request_begin(mm);
-    assert_ptr_equal(leaf(mm, 100), first);
+    assert_ptr_equal(leaf_new(mm, 100), first);
     sm_request_end(mm);
 }
 
@@ -107,12 +64,12 @@ static void boot_data_survives_requests(void **state)
     boot.count = 0;
     struct sm_manager *mm = *state;
     for (size_t i = 0; i < 500; i++)
-        oracle_add(&boot, leaf(mm, i * 7));
-    oracle_add(&boot, leaf(mm, 200000));
+        oracle_add(&boot, leaf_new(mm, i * 7));
+    oracle_add(&boot, leaf_new(mm, 200000));
     for (int request = 0; request < 20; request++) {
         run_request(mm, 2 * CHUNK);
         /* What a worker allocates between requests is boot data too. */
-        oracle_add(&boot, leaf(mm, 48));
+        oracle_add(&boot, leaf_new(mm, 48));
     }
     oracle_assert_walk(&boot, mm);
     oracle_assert_contents(&boot);
@@ -124,13 +81,13 @@ static void boot_data_grown_in_a_request_keeps_its_bytes(void **state)
     static struct object_oracle boot;
     boot.count = 0;
     struct sm_manager *mm = *state;
-    oracle_add(&boot, leaf(mm, 100));
+    oracle_add(&boot, leaf_new(mm, 100));
     sm_request_begin(mm);
-    leaf(mm, 100);
+    leaf_new(mm, 100);
     assert_ptr_equal(sm_resize(mm, boot.objects[0], 5000), boot.objects[0]);
     memset(sm_payload(boot.objects[0]), boot.marks[0], 5000);
     sm_request_end(mm);
-    oracle_add(&boot, leaf(mm, 100));
+    oracle_add(&boot, leaf_new(mm, 100));
     run_request(mm, CHUNK);
     oracle_assert_walk(&boot, mm);
     oracle_assert_contents(&boot);
@@ -170,7 +127,7 @@ static void without_requests_nothing_is_reset(void **state)
     struct sm_manager *mm = *state;
     for (int iteration = 0; iteration < 50; iteration++) {
         for (int i = 0; i < 50; i++)
-            oracle_add(&oracle, leaf(mm, 300));
+            oracle_add(&oracle, leaf_new(mm, 300));
         sm_safepoint(mm);
     }
     oracle_assert_walk(&oracle, mm);
@@ -179,24 +136,25 @@ static void without_requests_nothing_is_reset(void **state)
 
 /* ---- Retention. ---- */
 
-static void equal_requests_are_flat_for_ten_thousand(void **state)
+static void equal_requests_are_flat_for_thousands(void **state)
 {
     (void)state;
-    struct sm_manager *mm = create("arena:chunk=64K", 0);
+    struct sm_manager *mm = manager_open_for(SM_SAPI_FPM, "arena:chunk=64K", 0);
     uint64_t early_max = 0;
-    for (int request = 0; request < 10000; request++) {
+    const uint64_t requests = test_scale(10000, 10000, 1000);
+    for (uint64_t request = 0; request < requests; request++) {
         sm_request_begin(mm);
         for (int i = 0; i < 12; i++)
-            leaf(mm, 2000 + (size_t)i * 500);
-        leaf(mm, 10000 + (size_t)(request % 7) * 3000);
-        leaf(mm, 30000);
-        uint64_t now = committed(mm);
+            leaf_new(mm, 2000 + (size_t)i * 500);
+        leaf_new(mm, 10000 + request % 7 * 3000);
+        leaf_new(mm, 30000);
+        uint64_t now = manager_committed_bytes(mm);
         sm_request_end(mm);
         if (request < 100 && now > early_max)
             early_max = now;
         assert_true(now <= early_max);
     }
-    assert_true(stats_of(mm).peak_committed_bytes <= early_max + 64 * KIB);
+    assert_true(manager_stats(mm).peak_committed_bytes <= early_max + 64 * KIB);
     sm_manager_destroy(mm);
 }
 
@@ -204,11 +162,11 @@ static void chunks_of_equal_requests_are_mapped_once(void **state)
 {
     struct sm_manager *mm = *state;
     run_request(mm, 5 * CHUNK);
-    uint64_t after_first = committed(mm);
+    uint64_t after_first = manager_committed_bytes(mm);
     assert_true(after_first >= 5 * CHUNK);
     for (int i = 0; i < 20; i++) {
         run_request(mm, 5 * CHUNK);
-        assert_int_equal(committed(mm), after_first);
+        assert_int_equal(manager_committed_bytes(mm), after_first);
     }
 }
 
@@ -216,17 +174,17 @@ static void a_burst_is_given_back_as_the_mean_decays(void **state)
 {
     struct sm_manager *mm = *state;
     run_request(mm, CHUNK / 2);
-    assert_int_equal(committed(mm), CHUNK);
+    assert_int_equal(manager_committed_bytes(mm), CHUNK);
     run_request(mm, 79 * CHUNK);
     /* An eighth of the burst is kept at once, not all of it. */
-    assert_in_range(committed(mm), 8 * CHUNK, 16 * CHUNK);
-    uint64_t before = committed(mm);
+    assert_in_range(manager_committed_bytes(mm), 8 * CHUNK, 16 * CHUNK);
+    uint64_t before = manager_committed_bytes(mm);
     for (int i = 0; i < 60; i++) {
         run_request(mm, CHUNK / 2);
-        assert_true(committed(mm) <= before);
-        before = committed(mm);
+        assert_true(manager_committed_bytes(mm) <= before);
+        before = manager_committed_bytes(mm);
     }
-    assert_int_equal(committed(mm), CHUNK);
+    assert_int_equal(manager_committed_bytes(mm), CHUNK);
 }
 
 static void large_mappings_follow_the_same_rule(void **state)
@@ -234,45 +192,45 @@ static void large_mappings_follow_the_same_rule(void **state)
     struct sm_manager *mm = *state;
     for (int i = 0; i < 3; i++) {
         sm_request_begin(mm);
-        leaf(mm, 1000000);
+        leaf_new(mm, 1000000);
         sm_request_end(mm);
-        assert_in_range(committed(mm), 1000000, 1100000);
+        assert_in_range(manager_committed_bytes(mm), 1000000, 1100000);
     }
     for (int i = 0; i < 60; i++)
         run_request(mm, 100);
-    assert_int_equal(committed(mm), CHUNK);
+    assert_int_equal(manager_committed_bytes(mm), CHUNK);
 }
 
 static void a_kept_mapping_is_used_only_where_it_fits(void **state)
 {
     struct sm_manager *mm = *state;
     sm_request_begin(mm);
-    struct sm_object *first = leaf(mm, 1000000);
+    struct sm_object *first = leaf_new(mm, 1000000);
     sm_request_end(mm);
     sm_request_begin(mm);
     /* Too small for it: most of the mapping would be waste. */
-    assert_ptr_not_equal(leaf(mm, 100000), first);
-    assert_in_range(committed(mm), 1100000, 1200000);
-    assert_ptr_equal(leaf(mm, 900000), first);
-    assert_in_range(committed(mm), 1100000, 1200000);
+    assert_ptr_not_equal(leaf_new(mm, 100000), first);
+    assert_in_range(manager_committed_bytes(mm), 1100000, 1200000);
+    assert_ptr_equal(leaf_new(mm, 900000), first);
+    assert_in_range(manager_committed_bytes(mm), 1100000, 1200000);
     sm_request_end(mm);
 }
 
 static void keep_is_a_lower_bound(void **state)
 {
     (void)state;
-    struct sm_manager *mm = create("arena:chunk=64K,keep=10", 0);
+    struct sm_manager *mm = manager_open_for(SM_SAPI_FPM, "arena:chunk=64K,keep=10", 0);
     run_request(mm, 20 * 64 * KIB);
     for (int i = 0; i < 100; i++)
         run_request(mm, 100);
-    assert_int_equal(committed(mm), 10 * 64 * KIB);
+    assert_int_equal(manager_committed_bytes(mm), 10 * 64 * KIB);
     sm_manager_destroy(mm);
-    mm = create("arena:chunk=64K,keep=0", 0);
+    mm = manager_open_for(SM_SAPI_FPM, "arena:chunk=64K,keep=0", 0);
     for (int i = 0; i < 5; i++) {
         sm_request_begin(mm);
         sm_request_end(mm);
     }
-    assert_int_equal(committed(mm), 0);
+    assert_int_equal(manager_committed_bytes(mm), 0);
     sm_manager_destroy(mm);
 }
 
@@ -292,7 +250,7 @@ static void the_limit_refuses_cleanly_and_the_next_request_has_it_all(void **sta
 {
     (void)state;
     static struct object_oracle oracle;
-    struct sm_manager *mm = create("arena", 1 << 20);
+    struct sm_manager *mm = manager_open_for(SM_SAPI_FPM, "arena", 1 << 20);
     size_t first_count = 0;
     for (int request = 0; request < 3; request++) {
         oracle.count = 0;
@@ -301,7 +259,7 @@ static void the_limit_refuses_cleanly_and_the_next_request_has_it_all(void **sta
         while ((object = sm_alloc_leaf(mm, SM_TYPE_BYTES, 1000)) != NULL)
             oracle_add(&oracle, object);
         assert_int_equal(sm_error_status(mm), SM_ERR_OUT_OF_MEMORY);
-        assert_in_range(committed(mm), 0, 1 << 20);
+        assert_in_range(manager_committed_bytes(mm), 0, 1 << 20);
         assert_in_range(oracle.count, 900, 1048);
         oracle_assert_walk(&oracle, mm);
         oracle_assert_contents(&oracle);
@@ -318,16 +276,16 @@ static void the_limit_refuses_cleanly_and_the_next_request_has_it_all(void **sta
 static void kept_memory_is_given_up_before_an_allocation_is_refused(void **state)
 {
     (void)state;
-    struct sm_manager *mm = create("arena", 4 << 20);
+    struct sm_manager *mm = manager_open_for(SM_SAPI_FPM, "arena", 4 << 20);
     for (int i = 0; i < 10; i++)
         run_request(mm, 3 << 20);
-    assert_true(committed(mm) >= 3 << 20);
+    assert_true(manager_committed_bytes(mm) >= 3 << 20);
     sm_request_begin(mm);
     assert_non_null(sm_alloc_leaf(mm, SM_TYPE_BYTES, 3500000));
     sm_request_end(mm);
     for (int i = 0; i < 10; i++) {
         sm_request_begin(mm);
-        leaf(mm, 3500000);
+        leaf_new(mm, 3500000);
         sm_request_end(mm);
     }
     run_request(mm, 3 << 20);
@@ -341,8 +299,7 @@ static void every_single_failure_is_survived(void **state)
     uint64_t fail_after = 1;
     for (; failed; fail_after++) {
         struct sm_config config = {.policy = "arena:chunk=64K", .fail_alloc_after = fail_after};
-        struct sm_manager *mm = NULL;
-        assert_int_equal(sm_manager_create(&config, &mm, NULL), SM_OK);
+        struct sm_manager *mm = manager_open(&config);
         static struct object_oracle oracle;
         oracle.count = 0;
         failed = false;
@@ -353,7 +310,7 @@ static void every_single_failure_is_survived(void **state)
             if (object == NULL) {
                 failed = true;
                 assert_int_equal(sm_error_status(mm), SM_ERR_OUT_OF_MEMORY);
-                object = leaf(mm, size);
+                object = leaf_new(mm, size);
             }
             oracle_add(&oracle, object);
         }
@@ -374,7 +331,7 @@ static bool is_caught(void (*misuse)(struct sm_manager *mm))
     if (child == 0) {
         fclose(stderr);
         /* A sanitizer or an assertion ends the child otherwise; the manager is the child's own (R14). */
-        misuse(create("arena", 0));
+        misuse(manager_open_for(SM_SAPI_FPM, "arena", 0));
         _exit(0);
     }
     int status = 0;
@@ -436,32 +393,31 @@ static void policy_bytes_are_headers_rounding_and_copies(void **state)
 {
     struct sm_manager *mm = *state;
     for (int i = 0; i < 1000; i++)
-        leaf(mm, 56);
-    assert_int_equal(stats_of(mm).policy_bytes, 1000 * (80 - 56));
+        leaf_new(mm, 56);
+    assert_int_equal(manager_stats(mm).policy_bytes, 1000 * (80 - 56));
     sm_request_begin(mm);
-    leaf(mm, 100000);
-    assert_int_equal(stats_of(mm).policy_bytes, 1000 * (80 - 56) + 16);
+    leaf_new(mm, 100000);
+    assert_int_equal(manager_stats(mm).policy_bytes, 1000 * (80 - 56) + 16);
     sm_request_end(mm);
-    assert_int_equal(stats_of(mm).policy_bytes, 1000 * (80 - 56) + 16);
-    assert_int_equal(stats_of(mm).reclaimed_bytes, 100000);
+    assert_int_equal(manager_stats(mm).policy_bytes, 1000 * (80 - 56) + 16);
+    assert_int_equal(manager_stats(mm).reclaimed_bytes, 100000);
 }
-
-#define ARENA_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
+    struct sm_config config = {.sapi = SM_SAPI_FPM, .policy = "arena"};
     const struct CMUnitTest tests[] = {
-        ARENA_TEST(request_end_frees_what_the_request_allocated),
-        ARENA_TEST(requests_reuse_the_same_addresses),
-        ARENA_TEST(boot_data_survives_requests),
-        ARENA_TEST(boot_data_grown_in_a_request_keeps_its_bytes),
-        ARENA_TEST(destructors_run_before_the_reset),
-        ARENA_TEST(without_requests_nothing_is_reset),
-        cmocka_unit_test(equal_requests_are_flat_for_ten_thousand),
-        ARENA_TEST(chunks_of_equal_requests_are_mapped_once),
-        ARENA_TEST(a_burst_is_given_back_as_the_mean_decays),
-        ARENA_TEST(large_mappings_follow_the_same_rule),
-        ARENA_TEST(a_kept_mapping_is_used_only_where_it_fits),
+        MANAGER_TEST(request_end_frees_what_the_request_allocated, &config),
+        MANAGER_TEST(requests_reuse_the_same_addresses, &config),
+        MANAGER_TEST(boot_data_survives_requests, &config),
+        MANAGER_TEST(boot_data_grown_in_a_request_keeps_its_bytes, &config),
+        MANAGER_TEST(destructors_run_before_the_reset, &config),
+        MANAGER_TEST(without_requests_nothing_is_reset, &config),
+        cmocka_unit_test(equal_requests_are_flat_for_thousands),
+        MANAGER_TEST(chunks_of_equal_requests_are_mapped_once, &config),
+        MANAGER_TEST(a_burst_is_given_back_as_the_mean_decays, &config),
+        MANAGER_TEST(large_mappings_follow_the_same_rule, &config),
+        MANAGER_TEST(a_kept_mapping_is_used_only_where_it_fits, &config),
         cmocka_unit_test(keep_is_a_lower_bound),
         cmocka_unit_test(a_chunk_that_is_no_power_of_two_is_refused),
         cmocka_unit_test(the_limit_refuses_cleanly_and_the_next_request_has_it_all),
@@ -469,7 +425,7 @@ int main(void)
         cmocka_unit_test(every_single_failure_is_survived),
         cmocka_unit_test(checked_builds_catch_uses_after_request_end),
         cmocka_unit_test(the_generation_stamp_catches_a_late_resize),
-        ARENA_TEST(policy_bytes_are_headers_rounding_and_copies),
+        MANAGER_TEST(policy_bytes_are_headers_rounding_and_copies, &config),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

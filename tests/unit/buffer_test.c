@@ -1,5 +1,6 @@
 /** Growable buffers under every built-in policy: contents, growth, limits, misuse. */
 #include "list_policy.h"
+#include "manager_fixture.h"
 
 #include "../../lib/mm/src/manager_internal.h"
 
@@ -7,29 +8,15 @@
 #include "sapimem/extension.h"
 #include "sapimem/policy.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-
-#include <cmocka.h>
-
-static struct sm_manager *create_limited(const char *policy, uint64_t limit_bytes)
-{
-    struct sm_config config = {.policy = policy, .memory_limit_bytes = limit_bytes};
-    struct sm_manager *mm = NULL;
-    struct sm_error error;
-    if (sm_manager_create(&config, &mm, &error) != SM_OK)
-        fail_msg("%s", error.detail);
-    return mm;
-}
 
 /** Run `check` once under each policy of the table. */
 static void for_each_policy(void (*check)(struct sm_manager *mm))
 {
     const struct sm_policy_ops *ops;
     for (size_t i = 0; (ops = sm_policy_table(i)) != NULL; i++) {
-        struct sm_manager *mm = create_limited(ops->name, 0);
+        struct sm_manager *mm = manager_open_for(SM_SAPI_CLI, ops->name, 0);
         check(mm);
         sm_manager_destroy(mm);
     }
@@ -155,9 +142,7 @@ static void own_bytes_survive_growth_that_frees_at_once(void **state)
     (void)state;
     enum { SIZE = 100000 };
     static char expected[SIZE + 100];
-    struct sm_config config = {.custom_policy = &list_policy_ops};
-    struct sm_manager *mm = NULL;
-    assert_int_equal(sm_manager_create(&config, &mm, NULL), SM_OK);
+    struct sm_manager *mm = list_policy_manager(&list_policy_ops, NULL);
     memset(expected, 'y', sizeof(expected));
     sm_handle buffer = sm_buffer_create(mm, SIZE);
     assert_int_equal(sm_buffer_append(mm, buffer, expected, SIZE), SM_OK);
@@ -188,9 +173,7 @@ static void observed_bytes_are_unlinked_before_they_are_retired(void **state)
     (void)state;
     struct sm_policy_ops ops = list_policy_tracing_ops;
     ops.retire = watching_retire;
-    struct sm_config config = {.custom_policy = &ops};
-    struct sm_manager *mm = NULL;
-    assert_int_equal(sm_manager_create(&config, &mm, NULL), SM_OK);
+    struct sm_manager *mm = list_policy_manager(&ops, NULL);
     sm_handle buffer = sm_buffer_create(mm, 100);
     struct sm_value head;
     sm_handle_get(mm, buffer, &head);
@@ -210,15 +193,12 @@ static void observed_bytes_are_unlinked_before_they_are_retired(void **state)
 /** The allocation clock, the counts and the live figures of the same growth. */
 static struct sm_stats stats_of_growth(uint32_t barrier)
 {
-    struct sm_config config = {.custom_policy = &list_policy_tracing_ops};
-    struct sm_manager *mm = NULL;
-    assert_int_equal(sm_manager_create(&config, &mm, NULL), SM_OK);
+    struct sm_manager *mm = list_policy_manager(&list_policy_tracing_ops, NULL);
     mm->hot.barrier |= barrier;
     sm_handle buffer = sm_buffer_create(mm, 100);
     for (size_t i = 0; i < 2000; i++)
         assert_int_equal(sm_buffer_append(mm, buffer, "x", 1), SM_OK);
-    struct sm_stats stats;
-    sm_stats_get(mm, &stats);
+    struct sm_stats stats = manager_stats(mm);
     sm_manager_destroy(mm);
     return stats;
 }
@@ -238,12 +218,11 @@ static void observers_do_not_change_the_clock(void **state)
 static void growth_doubles_so_appends_are_amortised(void **state)
 {
     (void)state;
-    struct sm_manager *mm = create_limited("null", 0);
+    struct sm_manager *mm = manager_open_for(SM_SAPI_CLI, "null", 0);
     sm_handle buffer = sm_buffer_create(mm, 16);
     for (int i = 0; i < 100000; i++)
         assert_int_equal(sm_buffer_append(mm, buffer, "x", 1), SM_OK);
-    struct sm_stats stats;
-    sm_stats_get(mm, &stats);
+    struct sm_stats stats = manager_stats(mm);
     assert_in_range(stats.resize_count, 10, 17);
     assert_true(stats.alloc_bytes <= 131072 + 100);
     sm_manager_destroy(mm);
@@ -252,7 +231,7 @@ static void growth_doubles_so_appends_are_amortised(void **state)
 static void truncate_sets_the_length_within_the_capacity(void **state)
 {
     (void)state;
-    struct sm_manager *mm = create_limited("null", 0);
+    struct sm_manager *mm = manager_open_for(SM_SAPI_CLI, "null", 0);
     sm_handle buffer = sm_buffer_create(mm, 32);
     sm_buffer_append(mm, buffer, "abcdef", 6);
     assert_int_equal(sm_buffer_truncate(mm, buffer, 2), SM_OK);
@@ -268,7 +247,7 @@ static void truncate_sets_the_length_within_the_capacity(void **state)
 static void handles_that_are_no_buffer_are_refused(void **state)
 {
     (void)state;
-    struct sm_manager *mm = create_limited("null", 0);
+    struct sm_manager *mm = manager_open_for(SM_SAPI_CLI, "null", 0);
     sm_handle bytes = sm_bytes_handle(mm, sm_alloc_bytes(mm, 10));
     sm_handle number = sm_alloc_value(mm, (struct sm_value){1, 4});
     assert_int_equal(sm_buffer_append(mm, bytes, "x", 1), SM_ERR_INVALID_ARGUMENT);
@@ -282,7 +261,7 @@ static void handles_that_are_no_buffer_are_refused(void **state)
 static void impossible_capacities_are_refused(void **state)
 {
     (void)state;
-    struct sm_manager *mm = create_limited("null", 0);
+    struct sm_manager *mm = manager_open_for(SM_SAPI_CLI, "null", 0);
     assert_true(sm_handle_is_none(sm_buffer_create(mm, SIZE_MAX)));
     sm_handle buffer = sm_buffer_create(mm, 16);
     sm_buffer_append(mm, buffer, "abc", 3);
@@ -295,7 +274,7 @@ static void impossible_capacities_are_refused(void **state)
 
 static void refusal_under_a_limit_leaves_the_buffer(const char *policy)
 {
-    struct sm_manager *mm = create_limited(policy, 4 << 20);
+    struct sm_manager *mm = manager_open_for(SM_SAPI_CLI, policy, 4 << 20);
     sm_handle buffer = sm_buffer_create(mm, 16);
     assert_int_equal(sm_buffer_append(mm, buffer, "abc", 3), SM_OK);
     assert_int_equal(sm_buffer_reserve(mm, buffer, 64 << 20), SM_ERR_OUT_OF_MEMORY);

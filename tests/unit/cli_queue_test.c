@@ -5,8 +5,6 @@
 
 #include "../../workloads/vm_session.h"
 
-#include <string.h>
-
 /* A job of two orders over a tiny world: small enough for a cycle at every safepoint. */
 #define TINY "scale=0.1,relations=2,cache=16,log=4,services=3"
 /* A whole job over a small world. */
@@ -14,25 +12,17 @@
 
 static const struct wl_ops *queue_ops(void)
 {
-    const struct wl_ops *ops = wl_find("cli-queue");
-    assert_non_null(ops);
-    return ops;
+    return workload_find("cli-queue");
 }
 
 static struct workload_run on(const char *policy, const char *options, uint64_t steps)
 {
-    return (struct workload_run){
-        .options = options,
-        .manager = {.sapi = SM_SAPI_CLI, .policy = policy},
-        .seed = 7,
-        .steps = steps,
-        .mutator_work = true,
-    };
+    return workload_run_of(SM_SAPI_CLI, policy, options, steps);
 }
 
 static uint64_t checksum_of(struct workload_run run)
 {
-    return workload_run(queue_ops(), &run).checksum;
+    return workload_checksum(queue_ops(), run);
 }
 
 static uint64_t reference_checksum(void)
@@ -59,12 +49,7 @@ static void test_every_policy_gives_the_same_checksum(void **state)
 static void test_a_cycle_at_every_safepoint_changes_nothing(void **state)
 {
     (void)state;
-    struct workload_run run = on("epoch:reclaim=inline", TINY, 6);
-    run.manager.collect_every_safepoint = true;
-    struct workload_outcome outcome = workload_run(queue_ops(), &run);
-    assert_int_equal(outcome.checksum, reference_checksum());
-    assert_true(outcome.stats.cycles > 300);
-    assert_int_equal(outcome.leaked_objects, 0);
+    workload_assert_cycles_change_nothing(queue_ops(), on("epoch:reclaim=inline", TINY, 6), reference_checksum());
 }
 
 static void test_seed_options_and_mutator_work_change_the_checksum(void **state)
@@ -86,16 +71,7 @@ static void test_seed_options_and_mutator_work_change_the_checksum(void **state)
 static void test_flipped_bytes_and_edges_change_the_checksum(void **state)
 {
     (void)state;
-    static const enum wl_fault faults[] = {WL_FAULT_FLIP_BYTE, WL_FAULT_FLIP_EDGE};
-    uint64_t expected = reference_checksum();
-    for (size_t i = 0; i < 2; i++) {
-        struct workload_run run = on("epoch", TINY, 6);
-        run.fault = faults[i];
-        run.fault_period = 4;
-        assert_int_not_equal(checksum_of(run), expected);
-        run.fault_period = 100;
-        assert_int_equal(checksum_of(run), expected);
-    }
+    workload_assert_flips_show(queue_ops(), on("epoch", TINY, 6), 4, reference_checksum());
 }
 
 /* Families that are kept stay reachable: a logical leak, which no policy can take back. */
@@ -239,26 +215,15 @@ static void test_out_of_memory_fails_the_step_and_destroys_cleanly(void **state)
     enum wl_step result = WL_STEP_MORE;
     for (int i = 0; i < 40 && result == WL_STEP_MORE; i++)
         result = queue_ops()->step(instance);
-    assert_int_equal(result, WL_STEP_FAILED);
-    assert_int_equal(instance->error.status, SM_ERR_OUT_OF_MEMORY);
-    assert_true(strlen(instance->error.detail) > 0);
-    queue_ops()->destroy(instance);
+    workload_assert_out_of_memory(instance, result);
 }
 
 static void test_out_of_memory_at_creation_is_reported(void **state)
 {
     (void)state;
-    struct sm_option_values values;
-    struct sm_error error = {0};
-    assert_int_equal(
-        sm_options_parse("cli-queue", queue_ops()->options, queue_ops()->option_count, "cache=20000", &values, &error),
-        SM_OK);
-    struct wl_config config = {.options = &values,
-                               .manager = {.sapi = SM_SAPI_CLI, .policy = "epoch", .memory_limit_bytes = 4 << 20}};
-    struct wl_instance *instance = NULL;
-    assert_int_equal(queue_ops()->create(&config, &instance, &error), SM_ERR_OUT_OF_MEMORY);
-    assert_null(instance);
-    assert_true(strlen(error.detail) > 0);
+    struct workload_run run = on("epoch", "cache=20000", 0);
+    run.manager.memory_limit_bytes = 4 << 20;
+    assert_int_equal(workload_refusal(queue_ops(), &run).status, SM_ERR_OUT_OF_MEMORY);
 }
 
 int main(void)

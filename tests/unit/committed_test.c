@@ -4,27 +4,14 @@
  * The policy says what it holds by its own books; if it forgot a block, or counted one twice, the kernel
  * would disagree. Sanitizers keep shadow memory and quarantines of their own, so there it cannot be asked.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "manager_fixture.h"
+#include "test_scale.h"
 
 #include "sapimem/policy.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-
-#ifndef __has_feature
-#define __has_feature(feature) 0
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || __has_feature(address_sanitizer) || \
-    __has_feature(thread_sanitizer)
-enum { IS_SANITIZED = 1 };
-#else
-enum { IS_SANITIZED = 0 };
-#endif
 
 enum { LIVE_BYTES = 48 << 20, TOLERANCE_PERCENT = 10, ROOTS = 1 << 20 };
 
@@ -41,23 +28,19 @@ static void enumerate_roots(void *context, struct sm_visitor *visitor)
 static uint64_t anonymous_bytes(void)
 {
     FILE *file = fopen("/proc/self/smaps_rollup", "r");
+    static const char label[] = "Anonymous:";
     char line[256];
     unsigned long kilobytes = 0;
     assert_non_null(file);
     while (fgets(line, sizeof(line), file) != NULL) {
-        if (sscanf(line, "Anonymous: %lu kB", &kilobytes) == 1)
+        if (strncmp(line, label, strlen(label)) == 0) {
+            kilobytes = strtoul(line + strlen(label), NULL, 10);
             break;
+        }
     }
     fclose(file);
     assert_true(kilobytes > 0);
     return (uint64_t)kilobytes * 1024;
-}
-
-static uint64_t committed_bytes(struct sm_manager *mm)
-{
-    struct sm_stats stats;
-    sm_stats_get(mm, &stats);
-    return stats.committed_bytes;
 }
 
 /* A mix of the sizes that pages and workers ask for, every byte written; garbage among it, so that cycles run. */
@@ -82,19 +65,17 @@ static void fill(struct sm_manager *mm)
 static void committed_agrees_with_the_kernel(void **state)
 {
     const struct sm_policy_ops *ops = *state;
-    struct sm_manager *mm = NULL;
     const struct sm_root_provider provider = {"roots", enumerate_roots, NULL};
     if (IS_SANITIZED)
         skip();
     memset(roots, 0, sizeof(roots)); /* its pages are the test's own */
     root_count = 0;
     uint64_t before_bytes = anonymous_bytes();
-    assert_int_equal(sm_manager_create(&(struct sm_config){.policy = ops->name, .threshold_bytes = 4 << 20}, &mm, NULL),
-                     SM_OK);
+    struct sm_manager *mm = manager_open(&(struct sm_config){.policy = ops->name, .threshold_bytes = 4 << 20});
     assert_int_equal(sm_roots_register(mm, &provider), SM_OK);
     fill(mm);
     uint64_t kernel_bytes = anonymous_bytes() - before_bytes;
-    uint64_t own_bytes = committed_bytes(mm);
+    uint64_t own_bytes = manager_committed_bytes(mm);
     print_message("%s: committed %lu, kernel %lu\n", ops->name, (unsigned long)own_bytes, (unsigned long)kernel_bytes);
     assert_in_range(own_bytes, kernel_bytes - kernel_bytes * TOLERANCE_PERCENT / 100,
                     kernel_bytes + kernel_bytes * TOLERANCE_PERCENT / 100);

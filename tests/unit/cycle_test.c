@@ -1,8 +1,8 @@
 /**
  * When cycles run and what they record: thresholds, requests, periods, ticks, emergencies, quiescing.
  */
-#include "check.h"
 #include "list_policy.h"
+#include "manager_fixture.h"
 
 #include "../../lib/mm/src/manager_internal.h"
 
@@ -50,13 +50,6 @@ static struct sm_manager *traced(struct sm_config config, struct seen *seen)
     return list_policy_manager(&list_policy_tracing_ops, &config);
 }
 
-static struct sm_stats stats_of(const struct sm_manager *mm)
-{
-    struct sm_stats stats;
-    sm_stats_get(mm, &stats);
-    return stats;
-}
-
 static void allocate(struct sm_manager *mm, uint64_t bytes)
 {
     for (uint64_t done = 0; done < bytes; done += 1024)
@@ -90,9 +83,9 @@ static void test_threshold_counts_from_the_last_cycle(void **state)
     assert_int_equal(seen.cycles, 16);
     assert_int_equal(seen.last.index, 16);
     assert_int_equal(seen.last.clock_bytes, 1 << 20);
-    assert_int_equal(stats_of(mm).cycles, 16);
-    assert_int_equal(stats_of(mm).cycles_by_trigger[SM_TRIGGER_THRESHOLD], 16);
-    assert_int_equal(stats_of(mm).threshold_bytes, 64 << 10);
+    assert_int_equal(manager_stats(mm).cycles, 16);
+    assert_int_equal(manager_stats(mm).cycles_by_trigger[SM_TRIGGER_THRESHOLD], 16);
+    assert_int_equal(manager_stats(mm).threshold_bytes, 64 << 10);
     sm_manager_destroy(mm);
 }
 
@@ -100,7 +93,7 @@ static void test_default_threshold(void **state)
 {
     (void)state;
     struct sm_manager *mm = list_policy_manager(&list_policy_tracing_ops, NULL);
-    assert_int_equal(stats_of(mm).threshold_bytes, SM_THRESHOLD_DEFAULT_BYTES);
+    assert_int_equal(manager_stats(mm).threshold_bytes, SM_THRESHOLD_DEFAULT_BYTES);
     sm_manager_destroy(mm);
 }
 
@@ -111,8 +104,8 @@ static void test_policy_without_cycles_has_no_threshold(void **state)
     struct sm_manager *mm = list_policy_manager(&list_policy_ops, &config);
     allocate(mm, 64 << 10);
     sm_safepoint(mm);
-    assert_int_equal(stats_of(mm).threshold_bytes, 0);
-    assert_int_equal(stats_of(mm).cycles, 0);
+    assert_int_equal(manager_stats(mm).threshold_bytes, 0);
+    assert_int_equal(manager_stats(mm).cycles, 0);
     assert_int_equal(list_policy_of(mm)->calls.safepoint, 0);
     assert_int_equal(sm_collect(mm, SM_COLLECT_FULL), SM_ERR_UNSUPPORTED);
     assert_int_equal(sm_quiesce(mm), SM_OK);
@@ -138,7 +131,7 @@ static void test_record_says_what_the_cycle_found(void **state)
     assert_int_equal(seen.last.clock_bytes, 640);
     assert_true(seen.last.pause_ns <= seen.last_pause.duration_ns);
     assert_int_equal(seen.last_pause.cause, SM_PAUSE_CYCLE);
-    struct sm_stats stats = stats_of(mm);
+    struct sm_stats stats = manager_stats(mm);
     assert_int_equal(stats.live_bytes, 320);
     assert_int_equal(stats.live_objects, 1);
     assert_int_equal(stats.retired_objects, 2);
@@ -157,7 +150,7 @@ static void test_peak_garbage_includes_the_backlog(void **state)
     sm_retire(mm, object);
     sm_alloc(mm, SM_TYPE_VALUES, 320);
     assert_int_equal(sm_collect(mm, SM_COLLECT_FULL), SM_OK);
-    assert_int_equal(stats_of(mm).peak_garbage_bytes, 320 + sm_block_bytes(160));
+    assert_int_equal(manager_stats(mm).peak_garbage_bytes, 320 + sm_block_bytes(160));
     sm_manager_destroy(mm);
 }
 
@@ -190,8 +183,8 @@ static void test_periodic_cycles_ignore_the_pacing(void **state)
         sm_safepoint(mm);
     }
     assert_int_equal(seen.cycles, 8);
-    assert_int_equal(stats_of(mm).cycles_by_trigger[SM_TRIGGER_PERIODIC], 8);
-    assert_int_equal(stats_of(mm).threshold_bytes, 0);
+    assert_int_equal(manager_stats(mm).cycles_by_trigger[SM_TRIGGER_PERIODIC], 8);
+    assert_int_equal(manager_stats(mm).threshold_bytes, 0);
     sm_manager_destroy(mm);
 }
 
@@ -244,10 +237,10 @@ static void test_proportional_pacing_learns_from_live_bytes(void **state)
     (void)state;
     struct seen seen = {0};
     struct sm_manager *mm = traced((struct sm_config){.pacing = "proportional:2"}, &seen);
-    assert_int_equal(stats_of(mm).threshold_bytes, SM_THRESHOLD_DEFAULT_BYTES);
+    assert_int_equal(manager_stats(mm).threshold_bytes, SM_THRESHOLD_DEFAULT_BYTES);
     sm_alloc_value(mm, sm_value_from_object(sm_alloc(mm, SM_TYPE_VALUES, 100000), 0));
     sm_collect(mm, SM_COLLECT_FULL);
-    assert_int_equal(stats_of(mm).threshold_bytes, 200000);
+    assert_int_equal(manager_stats(mm).threshold_bytes, 200000);
     sm_manager_destroy(mm);
 }
 
@@ -256,10 +249,10 @@ static void test_limit_shortens_the_threshold(void **state)
     (void)state;
     struct seen seen = {0};
     struct sm_manager *mm = traced((struct sm_config){.memory_limit_bytes = 8 << 20}, &seen);
-    assert_int_equal(stats_of(mm).threshold_bytes, 4 << 20);
+    assert_int_equal(manager_stats(mm).threshold_bytes, 4 << 20);
     sm_alloc_value(mm, sm_value_from_object(sm_alloc(mm, SM_TYPE_VALUES, 2 << 20), 0));
     sm_collect(mm, SM_COLLECT_FULL);
-    assert_int_equal(stats_of(mm).threshold_bytes, 3 << 20);
+    assert_int_equal(manager_stats(mm).threshold_bytes, 3 << 20);
     sm_manager_destroy(mm);
 }
 
@@ -277,7 +270,7 @@ static void test_ticks_come_at_the_first_safepoint_past_each_multiple(void **sta
     allocate(mm, 50 << 10);
     sm_safepoint(mm);
     assert_int_equal(seen.ticks, 11);
-    assert_int_equal(seen.tick_clock_bytes, stats_of(mm).alloc_bytes);
+    assert_int_equal(seen.tick_clock_bytes, manager_stats(mm).alloc_bytes);
     assert_int_equal(seen.cycles, 0);
     sm_manager_destroy(mm);
 }
@@ -293,7 +286,7 @@ static void test_failed_cycle_is_not_counted_and_does_not_spin(void **state)
     sm_safepoint(mm);
     assert_int_equal(list_policy_of(mm)->calls.collect, 1);
     assert_int_equal(seen.cycles, 0);
-    assert_int_equal(stats_of(mm).cycles, 0);
+    assert_int_equal(manager_stats(mm).cycles, 0);
     assert_int_equal(sm_collect(mm, SM_COLLECT_FULL), SM_ERR_GUARD_HELD);
     assert_int_equal(sm_quiesce(mm), SM_ERR_GUARD_HELD);
     sm_manager_destroy(mm);
@@ -320,9 +313,9 @@ static void test_R7_emergency_cycle_frees_and_retries(void **state)
         }
     }
     assert_true(seen.cycles > 0);
-    assert_int_equal(stats_of(mm).cycles_by_trigger[SM_TRIGGER_EMERGENCY], seen.cycles);
+    assert_int_equal(manager_stats(mm).cycles_by_trigger[SM_TRIGGER_EMERGENCY], seen.cycles);
     assert_int_equal(sm_error_status(mm), SM_OK);
-    assert_int_equal(stats_of(mm).alloc_count, 2000);
+    assert_int_equal(manager_stats(mm).alloc_count, 2000);
     sm_manager_destroy(mm);
 }
 
@@ -346,14 +339,14 @@ static void test_R7_one_cycle_one_retry_then_the_error(void **state)
     fill(mm);
     uint64_t cycles = seen.cycles;
     uint64_t refills = list_policy_of(mm)->calls.refill;
-    struct sm_stats before = stats_of(mm);
+    struct sm_stats before = manager_stats(mm);
     assert_null(sm_alloc(mm, SM_TYPE_VALUES, 3000));
     assert_int_equal(seen.cycles, cycles + 1);
     assert_int_equal(list_policy_of(mm)->calls.refill, refills + 2);
     assert_int_equal(sm_error_status(mm), SM_ERR_OUT_OF_MEMORY);
-    assert_int_equal(stats_of(mm).alloc_count, before.alloc_count);
-    assert_int_equal(stats_of(mm).alloc_bytes, before.alloc_bytes);
-    assert_int_equal(stats_of(mm).live_bytes, before.live_bytes);
+    assert_int_equal(manager_stats(mm).alloc_count, before.alloc_count);
+    assert_int_equal(manager_stats(mm).alloc_bytes, before.alloc_bytes);
+    assert_int_equal(manager_stats(mm).live_bytes, before.live_bytes);
     sm_manager_destroy(mm);
 }
 
@@ -382,7 +375,7 @@ static void test_heap_is_usable_after_out_of_memory(void **state)
     assert_int_equal(sm_error_status(mm), SM_ERR_OUT_OF_MEMORY);
     sm_request_end(mm); /* the handles go */
     assert_int_equal(sm_collect(mm, SM_COLLECT_FULL), SM_OK);
-    assert_int_equal(stats_of(mm).live_bytes, 0);
+    assert_int_equal(manager_stats(mm).live_bytes, 0);
     assert_non_null(sm_alloc(mm, SM_TYPE_VALUES, 3000));
     sm_manager_destroy(mm);
 }
@@ -409,7 +402,7 @@ static void test_resize_failure_in_an_emergency_keeps_the_object(void **state)
     assert_int_equal(sm_error_status(mm), SM_ERR_OUT_OF_MEMORY);
     assert_true(sm_is_valid(mm, object));
     assert_int_equal(object->payload_bytes, 100);
-    assert_int_equal(stats_of(mm).live_bytes, 100);
+    assert_int_equal(manager_stats(mm).live_bytes, 100);
     sm_manager_destroy(mm);
 }
 
@@ -462,9 +455,9 @@ static void test_quiesce_runs_two_cycles_and_drains(void **state)
     list_policy_of(mm)->keep_backlog = true;
     sm_retire(mm, sm_alloc(mm, SM_TYPE_VALUES, 160));
     assert_int_equal(sm_quiesce(mm), SM_OK);
-    assert_int_equal(stats_of(mm).cycles_by_trigger[SM_TRIGGER_QUIESCE], 2);
+    assert_int_equal(manager_stats(mm).cycles_by_trigger[SM_TRIGGER_QUIESCE], 2);
     assert_int_equal(list_policy_of(mm)->calls.quiesce, 1);
-    assert_int_equal(stats_of(mm).backlog_bytes, 0);
+    assert_int_equal(manager_stats(mm).backlog_bytes, 0);
     assert_int_equal(seen.last_pause.cause, SM_PAUSE_GRACE);
     sm_manager_destroy(mm);
 }
@@ -484,7 +477,7 @@ static void test_two_runs_agree_in_every_counter(void **state)
             sm_safepoint(mm);
         }
         assert_int_equal(sm_quiesce(mm), SM_OK);
-        runs[run] = stats_of(mm);
+        runs[run] = manager_stats(mm);
         runs[run].pause_total_ns = runs[run].pause_max_ns = 0;
         sm_manager_destroy(mm);
     }

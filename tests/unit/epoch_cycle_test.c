@@ -1,5 +1,6 @@
 /** The epoch policy's cycles: what lives, what dies, destructors, weak references, tags. */
 #include "epoch_graph.h"
+#include "test_scale.h"
 
 #include <sys/resource.h>
 
@@ -15,11 +16,6 @@ static int close_default(void **state)
 {
     graph_close(*state);
     return 0;
-}
-
-static bool is_valid(struct graph *graph, const struct node *node)
-{
-    return sm_is_valid(graph->mm, &node->header);
 }
 
 static void count_visit(void *context, struct sm_object *object)
@@ -46,13 +42,13 @@ static void test_reachable_survives_and_the_rest_dies(void **state)
     struct node *garbage = node_new(graph, 4);
     node_link(graph, garbage, 0, child);
     graph_collect(graph);
-    assert_true(is_valid(graph, root) && is_valid(graph, child) && is_valid(graph, grandchild));
-    assert_false(is_valid(graph, garbage));
+    assert_true(graph_is_valid(graph, root) && graph_is_valid(graph, child) && graph_is_valid(graph, grandchild));
+    assert_false(graph_is_valid(graph, garbage));
     assert_true(node_is_intact(grandchild));
     assert_int_equal(walk_count(graph), 3);
     node_link(graph, child, 1, NULL);
     graph_collect(graph);
-    assert_false(is_valid(graph, grandchild));
+    assert_false(graph_is_valid(graph, grandchild));
     assert_int_equal(walk_count(graph), 2);
 }
 
@@ -72,8 +68,8 @@ static void test_cyclic_garbage_dies_and_live_rings_stay(void **state)
         assert_int_equal(walk_count(graph), 3);
     }
     for (size_t i = 0; i < 3; i++) {
-        assert_false(is_valid(graph, ring[0][i]));
-        assert_true(is_valid(graph, ring[1][i]));
+        assert_false(graph_is_valid(graph, ring[0][i]));
+        assert_true(graph_is_valid(graph, ring[1][i]));
     }
 }
 
@@ -107,7 +103,7 @@ static void test_marking_keeps_the_virtual_machines_flags(void **state)
     assert_int_equal(sm_object_flags(&node->header) & 0xFF, SM_OBJECT_SHARED);
     sm_object_clear_flags(&node->header, SM_OBJECT_SHARED);
     graph_collect(graph);
-    assert_true(is_valid(graph, node));
+    assert_true(graph_is_valid(graph, node));
 }
 
 static void record_cycle(void *context, const struct sm_cycle_record *cycle)
@@ -159,11 +155,11 @@ static void test_R7_an_emergency_keeps_what_is_younger_than_the_last_safepoint(v
     while (graph_stats(&graph).cycles_by_trigger[SM_TRIGGER_EMERGENCY] == emergencies_before &&
            (big = node_try(&graph, graph.node_type, 5, 200000)) != NULL)
         assert_true(node_is_intact(big));
-    assert_true(is_valid(&graph, held));
-    assert_true(is_valid(&graph, node_edge(held, 0)));
+    assert_true(graph_is_valid(&graph, held));
+    assert_true(graph_is_valid(&graph, node_edge(held, 0)));
     assert_true(node_is_intact(held) && node_is_intact(node_edge(held, 0)));
     graph_collect(&graph); /* a safepoint by contract: now it is garbage */
-    assert_false(is_valid(&graph, held));
+    assert_false(graph_is_valid(&graph, held));
     graph_close(&graph);
 }
 
@@ -179,11 +175,11 @@ static void test_R5_destructors_run_once_and_what_they_reach_waits_a_cycle(void 
     assert_int_equal(graph->destroyed_count, 2);
     assert_int_equal(graph->destroyed[0], 1);
     assert_int_equal(graph->destroyed[1], 3);
-    assert_true(is_valid(graph, parent) && is_valid(graph, child) && is_valid(graph, other));
+    assert_true(graph_is_valid(graph, parent) && graph_is_valid(graph, child) && graph_is_valid(graph, other));
     assert_true(node_is_intact(child));
     graph_collect(graph);
     assert_int_equal(graph->destroyed_count, 2);
-    assert_false(is_valid(graph, parent) || is_valid(graph, child) || is_valid(graph, other));
+    assert_false(graph_is_valid(graph, parent) || graph_is_valid(graph, child) || graph_is_valid(graph, other));
     assert_int_equal(graph_stats(graph).destructors_run, 2);
 }
 
@@ -200,10 +196,10 @@ static void test_R5_a_resurrected_object_lives_and_is_never_destroyed_again(void
     graph->on_destroy = resurrect;
     for (int round = 0; round < 3; round++)
         graph_collect(graph);
-    assert_true(is_valid(graph, node) && is_valid(graph, node_edge(node, 0)));
+    assert_true(graph_is_valid(graph, node) && graph_is_valid(graph, node_edge(node, 0)));
     graph->roots[7] = NULL;
     graph_collect(graph);
-    assert_false(is_valid(graph, node));
+    assert_false(graph_is_valid(graph, node));
     assert_int_equal(graph->destroyed_count, 1);
 }
 
@@ -225,10 +221,10 @@ static void test_R5_a_destructor_may_allocate_collect_and_pin(void **state)
     graph->on_destroy = allocate_and_collect;
     graph_collect(graph);
     assert_int_equal(graph->destroyed_count, 1);
-    assert_true(is_valid(graph, graph->roots[1]));
+    assert_true(graph_is_valid(graph, graph->roots[1]));
     assert_ptr_equal(node_edge(graph->roots[1], 0), node);
     graph_collect(graph);
-    assert_true(is_valid(graph, node));
+    assert_true(graph_is_valid(graph, node));
 }
 
 static void read_weak(struct graph *graph, struct node *node)
@@ -257,7 +253,7 @@ static void test_R5_weak_references_answer_inside_the_destructor_and_clear_at_re
     assert_ptr_equal(sm_weak_get(graph->mm, destructible_cell), destructible);
     graph_collect(graph);
     assert_null(sm_weak_get(graph->mm, destructible_cell));
-    assert_false(is_valid(graph, destructible));
+    assert_false(graph_is_valid(graph, destructible));
 }
 
 static void test_weak_cells_die_before_with_and_after_their_targets(void **state)
@@ -293,7 +289,7 @@ static void test_weak_cells_and_explicit_retirement(void **state)
     assert_null(sm_weak_get(graph->mm, first_cell));
     sm_retire(graph->mm, second_cell);
     graph_collect(graph);
-    assert_true(is_valid(graph, second));
+    assert_true(graph_is_valid(graph, second));
     assert_int_equal(graph_stats(graph).live_objects, 2);
 }
 
@@ -304,8 +300,8 @@ static void test_retired_objects_leave_at_once(void **state)
     struct node *retired = node_new(graph, 2);
     uint64_t payload_bytes = retired->header.payload_bytes;
     sm_retire(graph->mm, &retired->header);
-    assert_false(is_valid(graph, retired));
-    assert_true(is_valid(graph, kept));
+    assert_false(graph_is_valid(graph, retired));
+    assert_true(graph_is_valid(graph, kept));
     assert_int_equal(walk_count(graph), 1);
     struct sm_stats stats = graph_stats(graph);
     assert_int_equal(stats.retired_objects, 1);
@@ -361,17 +357,12 @@ static void test_sealing_a_batch_advances_the_epoch(void **state)
     assert_true(sm_epoch_current(graph->mm) > before);
 }
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 /* The sanitizers' own address space leaves nothing to limit. */
 static void test_a_refused_mark_stack_changes_nothing(void **state)
 {
-    (void)state;
-    skip();
-}
-#else
-static void test_a_refused_mark_stack_changes_nothing(void **state)
-{
     struct graph *graph = *state;
+    if (IS_SANITIZED)
+        skip();
     graph->roots[0] = node_new(graph, 1);
     struct node *garbage = node_new(graph, 2);
     struct rlimit before, none;
@@ -383,12 +374,11 @@ static void test_a_refused_mark_stack_changes_nothing(void **state)
     assert_int_equal(setrlimit(RLIMIT_AS, &before), 0);
     assert_int_equal(status, SM_ERR_SYSTEM);
     assert_non_null(strstr(sm_error_detail(graph->mm), "mark stack"));
-    assert_true(is_valid(graph, garbage));
+    assert_true(graph_is_valid(graph, garbage));
     graph_collect(graph);
-    assert_false(is_valid(graph, garbage));
-    assert_true(is_valid(graph, graph->roots[0]));
+    assert_false(graph_is_valid(graph, garbage));
+    assert_true(graph_is_valid(graph, graph->roots[0]));
 }
-#endif
 
 static size_t retire_some_and_count_refusals(uint64_t fail_after)
 {

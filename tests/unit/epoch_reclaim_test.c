@@ -1,354 +1,8 @@
-/** When the epoch policy reuses memory: grace periods, bounds of the backlog, emergencies, back-ends. */
-#include "epoch_graph.h"
+/** How the epoch policy reclaims: bounds of the backlog, emergencies, reclamation in line, beginning and end. */
+#include "epoch_reader.h"
 
-#include <pthread.h>
-#include <semaphore.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-static const char *const flavors[] = {"memb", "qsbr", "mb", "bp"};
-enum { FLAVOR_COUNT = 4, PATIENCE_MS = 20000, NOT_YET_MS = 20 };
-
-/* ---- A second thread that does one thing to its guard at a time. ---- */
-
-enum reader_step {
-    READER_PIN,
-    READER_UNPIN,
-    READER_REPIN,
-    READER_OFFLINE,
-    READER_ONLINE,
-    READER_END,
-};
-
-struct reader {
-    struct sm_manager *mm;
-    pthread_t thread;
-    sem_t go, done;
-    enum reader_step step;
-};
-
-#define READER_SITE "epoch_reclaim_test.c:reader"
-
-static void reader_act(struct sm_guard *guard, enum reader_step step)
-{
-    switch (step) {
-    case READER_PIN:
-        sm_pin(guard, READER_SITE);
-        return;
-    case READER_UNPIN:
-        sm_unpin(guard);
-        return;
-    case READER_REPIN:
-        sm_repin(guard, READER_SITE);
-        return;
-    case READER_OFFLINE:
-        sm_offline(guard);
-        return;
-    case READER_ONLINE:
-        sm_online(guard);
-        return;
-    case READER_END:
-        sm_observer_unregister(guard);
-        return;
-    }
-}
-
-static void *reader_main(void *context)
-{
-    struct reader *reader = context;
-    struct sm_guard *guard = NULL;
-    if (sm_observer_register(reader->mm, "slow-reader", &guard) != SM_OK)
-        return NULL;
-    enum reader_step step;
-    do {
-        sem_post(&reader->done);
-        sem_wait(&reader->go);
-        step = reader->step;
-        reader_act(guard, step);
-    } while (step != READER_END);
-    sem_post(&reader->done);
-    return NULL;
-}
-
-static void reader_start(struct reader *reader, struct sm_manager *mm)
-{
-    *reader = (struct reader){.mm = mm};
-    assert_int_equal(sm_observers_allow(mm), SM_OK);
-    sem_init(&reader->go, 0, 0);
-    sem_init(&reader->done, 0, 0);
-    assert_int_equal(pthread_create(&reader->thread, NULL, reader_main, reader), 0);
-    sem_wait(&reader->done);
-}
-
-static void reader_do(struct reader *reader, enum reader_step step)
-{
-    reader->step = step;
-    sem_post(&reader->go);
-    sem_wait(&reader->done);
-}
-
-static void reader_stop(struct reader *reader)
-{
-    reader_do(reader, READER_END);
-    pthread_join(reader->thread, NULL);
-    sem_destroy(&reader->go);
-    sem_destroy(&reader->done);
-}
-
-/* ---- Helpers of this file. ---- */
-
-static void open_flavor(struct graph *graph, const char *flavor, const char *more)
-{
-    char policy[128];
-    snprintf(policy, sizeof(policy), "epoch:flavor=%s%s", flavor, more);
-    graph_open_policy(graph, policy);
-}
-
-/* Only looks, never helps: what happens here happens while the owner is idle. */
-static bool reclaims_while_idle(struct graph *graph, uint64_t object_count)
-{
-    for (int ms = 0; ms < PATIENCE_MS; ms++) {
-        if (graph_stats(graph).reclaimed_objects >= object_count)
-            return true;
-        sleep_ms(1);
-    }
-    return false;
-}
-
-static uint64_t reclaimed_after_a_while(struct graph *graph)
-{
-    sleep_ms(NOT_YET_MS);
-    return graph_stats(graph).reclaimed_objects;
-}
-
-static void retire_one(struct graph *graph)
-{
-    sm_retire(graph->mm, &node_new(graph, 1)->header);
-}
-
-/* ---- R2: not before, and in bounded time after. ---- */
-
-static void test_R2_reuse_waits_for_the_last_guard_and_then_happens(void **state)
-{
-    (void)state;
-    for (size_t f = 0; f < FLAVOR_COUNT; f++) {
-        struct graph graph;
-        struct reader early, late;
-        open_flavor(&graph, flavors[f], "");
-        reader_start(&early, graph.mm);
-        reader_start(&late, graph.mm);
-        reader_do(&early, READER_PIN);
-        reader_do(&late, READER_PIN);
-        retire_one(&graph);
-        assert_int_equal(reclaimed_after_a_while(&graph), 0);
-        reader_do(&early, READER_UNPIN);
-        assert_int_equal(reclaimed_after_a_while(&graph), 0);
-        assert_true(graph_stats(&graph).backlog_bytes > 0);
-        reader_do(&late, READER_UNPIN);
-        assert_true(reclaims_while_idle(&graph, 1));
-        assert_int_equal(sm_quiesce(graph.mm), SM_OK);
-        assert_int_equal(graph_stats(&graph).backlog_bytes, 0);
-        reader_stop(&early);
-        reader_stop(&late);
-        graph_close(&graph);
-    }
-}
-
-static void test_R2_a_later_guard_does_not_hold_back_what_was_reclaimable_before(void **state)
-{
-    (void)state;
-    struct graph graph;
-    struct reader reader;
-    graph_open_policy(&graph, "epoch");
-    reader_start(&reader, graph.mm);
-    retire_one(&graph);
-    assert_true(reclaims_while_idle(&graph, 1));
-    reader_do(&reader, READER_PIN);
-    assert_int_equal(graph_stats(&graph).reclaimed_objects, 1);
-    reader_do(&reader, READER_UNPIN);
-    reader_stop(&reader);
-    graph_close(&graph);
-}
-
-static void test_R2_an_inner_unpin_ends_nothing(void **state)
-{
-    (void)state;
-    for (size_t f = 0; f < FLAVOR_COUNT; f++) {
-        struct graph graph;
-        struct reader reader;
-        open_flavor(&graph, flavors[f], "");
-        reader_start(&reader, graph.mm);
-        reader_do(&reader, READER_PIN);
-        reader_do(&reader, READER_PIN);
-        retire_one(&graph);
-        reader_do(&reader, READER_UNPIN);
-        assert_int_equal(reclaimed_after_a_while(&graph), 0);
-        reader_do(&reader, READER_REPIN);
-        reader_do(&reader, READER_UNPIN);
-        assert_true(reclaims_while_idle(&graph, 1));
-        reader_stop(&reader);
-        graph_close(&graph);
-    }
-}
-
-static void test_R2_a_repin_at_depth_two_ends_nothing(void **state)
-{
-    (void)state;
-    struct graph graph;
-    struct reader reader;
-    graph_open_policy(&graph, "epoch:flavor=qsbr");
-    reader_start(&reader, graph.mm);
-    reader_do(&reader, READER_PIN);
-    reader_do(&reader, READER_PIN);
-    retire_one(&graph);
-    reader_do(&reader, READER_REPIN);
-    assert_int_equal(reclaimed_after_a_while(&graph), 0);
-    reader_do(&reader, READER_UNPIN);
-    reader_do(&reader, READER_UNPIN);
-    assert_true(reclaims_while_idle(&graph, 1));
-    reader_stop(&reader);
-    graph_close(&graph);
-}
-
-static void test_R4_repin_and_offline_release(void **state)
-{
-    (void)state;
-    for (size_t f = 0; f < FLAVOR_COUNT; f++) {
-        struct graph graph;
-        struct reader reader;
-        open_flavor(&graph, flavors[f], "");
-        reader_start(&reader, graph.mm);
-        reader_do(&reader, READER_PIN);
-        retire_one(&graph);
-        assert_int_equal(reclaimed_after_a_while(&graph), 0);
-        reader_do(&reader, READER_REPIN);
-        assert_true(reclaims_while_idle(&graph, 1));
-        retire_one(&graph);
-        assert_int_equal(reclaimed_after_a_while(&graph), 1);
-        reader_do(&reader, READER_OFFLINE);
-        assert_true(reclaims_while_idle(&graph, 2));
-        retire_one(&graph);
-        assert_true(reclaims_while_idle(&graph, 3));
-        reader_do(&reader, READER_ONLINE);
-        retire_one(&graph);
-        assert_int_equal(reclaimed_after_a_while(&graph), 3);
-        reader_do(&reader, READER_UNPIN);
-        assert_true(reclaims_while_idle(&graph, 4));
-        reader_stop(&reader);
-        graph_close(&graph);
-    }
-}
-
-static void test_R2_the_owners_own_guard_counts(void **state)
-{
-    (void)state;
-    for (size_t f = 0; f < FLAVOR_COUNT; f++) {
-        struct graph graph;
-        open_flavor(&graph, flavors[f], "");
-        struct sm_guard *guard = sm_owner_guard(graph.mm);
-        sm_pin(guard, SM_HERE);
-        for (int i = 0; i < 5000; i++) /* more than an open batch holds */
-            retire_one(&graph);
-        assert_int_equal(reclaimed_after_a_while(&graph), 0);
-        sm_unpin(guard);
-        assert_true(reclaims_while_idle(&graph, 5000));
-        graph_close(&graph);
-    }
-}
-
-/* A batch script: one iteration for ever, and every byte it drops comes back all the same. */
-static void test_R4_an_owner_that_never_leaves_its_iteration_reclaims_at_safepoints(void **state)
-{
-    (void)state;
-    for (size_t f = 0; f < FLAVOR_COUNT; f++) {
-        struct graph graph;
-        open_flavor(&graph, flavors[f], "");
-        sm_pin(sm_owner_guard(graph.mm), SM_HERE);
-        for (int i = 0; i < 100; i++)
-            retire_one(&graph);
-        struct sm_stats stats = graph_stats(&graph);
-        for (int ms = 0; stats.reclaimed_objects < 100 && ms < PATIENCE_MS; ms++) {
-            for (uint64_t i = 0; i < 100; i++) {
-                graph.roots[0] = node_new(&graph, i);
-                sm_safepoint(graph.mm);
-            }
-            sleep_ms(1);
-            stats = graph_stats(&graph);
-        }
-        assert_true(stats.reclaimed_objects >= 100);
-        assert_int_equal(sm_guard_depth(sm_owner_guard(graph.mm)), 1);
-        sm_unpin(sm_owner_guard(graph.mm));
-        graph_close(&graph);
-    }
-}
-
-/* ---- R3: several managers. ---- */
-
-static void test_R3_two_managers_on_one_thread_keep_their_guards_apart(void **state)
-{
-    (void)state;
-    for (size_t f = 0; f < FLAVOR_COUNT; f++) {
-        struct graph first, second;
-        open_flavor(&first, flavors[f], "");
-        open_flavor(&second, flavors[f], "");
-        sm_pin(sm_owner_guard(first.mm), SM_HERE);
-        sm_pin(sm_owner_guard(second.mm), SM_HERE);
-        for (int i = 0; i < 5000; i++)
-            retire_one(&first);
-        sm_repin(sm_owner_guard(second.mm), SM_HERE);
-        sm_unpin(sm_owner_guard(second.mm)); /* must not end the first one's guard */
-        assert_int_equal(reclaimed_after_a_while(&first), 0);
-        sm_unpin(sm_owner_guard(first.mm));
-        assert_true(reclaims_while_idle(&first, 5000));
-        graph_close(&first);
-        retire_one(&second); /* still registered */
-        assert_true(reclaims_while_idle(&second, 1));
-        graph_close(&second);
-    }
-}
-
-static void test_R3_nobody_waits_under_another_managers_guard(void **state)
-{
-    (void)state;
-    struct graph threaded, in_line, other;
-    graph_open_policy(&threaded, "epoch:flavor=memb");
-    graph_open_policy(&in_line, "epoch:flavor=qsbr,reclaim=inline");
-    graph_open_policy(&other, "epoch:flavor=memb");
-    sm_pin(sm_owner_guard(other.mm), SM_HERE);
-    node_new(&threaded, 1);
-    node_new(&in_line, 1);
-    assert_int_equal(sm_quiesce(threaded.mm), SM_ERR_GUARD_HELD);
-    assert_int_equal(graph_stats(&threaded).reclaimed_objects, 0);
-    graph_collect(&in_line); /* the cycle itself still retires */
-    assert_int_equal(graph_stats(&in_line).retired_objects, 1);
-    assert_int_equal(graph_stats(&in_line).reclaimed_objects, 0);
-    assert_int_equal(sm_collect(in_line.mm, SM_COLLECT_FULL), SM_ERR_GUARD_HELD);
-    sm_unpin(sm_owner_guard(other.mm));
-    graph_collect(&in_line);
-    assert_int_equal(graph_stats(&in_line).backlog_bytes, 0);
-    assert_true(reclaims_while_idle(&threaded, 1));
-    graph_close(&threaded);
-    graph_close(&in_line);
-    graph_close(&other);
-}
-
-static void test_R3_destroying_under_another_managers_guard_neither_waits_nor_frees_too_early(void **state)
-{
-    (void)state;
-    static const char *const policies[] = {"epoch", "epoch:reclaim=inline"};
-    for (size_t p = 0; p < 2; p++) {
-        struct graph other, graph;
-        graph_open_policy(&other, "epoch");
-        sm_pin(sm_owner_guard(other.mm), SM_HERE);
-        graph_open_policy(&graph, policies[p]);
-        for (int i = 0; i < 1000; i++)
-            retire_one(&graph);
-        graph.roots[0] = node_new(&graph, 2);
-        graph_close(&graph);
-        sm_unpin(sm_owner_guard(other.mm));
-        graph_close(&other);
-    }
-}
 
 /* ---- R6: the backlog is bounded. ---- */
 
@@ -411,14 +65,14 @@ static void stalled_guard(const char *reclaim)
     assert_false(churn(&graph, 64 << 20));
     assert_int_equal(sm_error_status(graph.mm), SM_ERR_OUT_OF_MEMORY);
     const char *detail = sm_error_detail(graph.mm);
-    if (strstr(detail, "slow-reader") == NULL || strstr(detail, READER_SITE) == NULL || strstr(detail, " ms") == NULL)
+    if (strstr(detail, READER_NAME) == NULL || strstr(detail, READER_SITE) == NULL || strstr(detail, " ms") == NULL)
         fail_msg("the line does not name the guard, its site and its age: %s", detail);
     struct sm_stats stats = graph_stats(&graph);
     assert_true(stats.backlog_bytes >= STALL_LIMIT_BYTES);
     assert_true(stats.peak_backlog_bytes <= STALL_LIMIT_BYTES + 2 * STALL_COLLECT_BYTES);
     assert_int_equal(stalls.count, 1); /* once per stall */
     assert_int_equal(stats.guard_stalls, 1);
-    assert_string_equal(stalls.last.thread, "slow-reader");
+    assert_string_equal(stalls.last.thread, READER_NAME);
     assert_string_equal(stalls.last.site, READER_SITE);
     assert_true(stalls.last.age_ns >= 5000000);
     assert_true(stalls.pauses[SM_PAUSE_ASSIST] >= 1);
@@ -499,10 +153,10 @@ static void test_R7_the_limit_ends_in_out_of_memory_with_the_heap_usable(void **
 {
     (void)state;
     char policy[64];
-    for (size_t f = 0; f < FLAVOR_COUNT; f++) {
-        snprintf(policy, sizeof(policy), "epoch:flavor=%s", flavors[f]);
+    for (size_t f = 0; f < EPOCH_FLAVOR_COUNT; f++) {
+        snprintf(policy, sizeof(policy), "epoch:flavor=%s", epoch_flavors[f]);
         hit_the_limit(policy);
-        snprintf(policy, sizeof(policy), "epoch:flavor=%s,reclaim=inline", flavors[f]);
+        snprintf(policy, sizeof(policy), "epoch:flavor=%s,reclaim=inline", epoch_flavors[f]);
         hit_the_limit(policy);
     }
 }
@@ -551,23 +205,22 @@ static void test_inline_reclamation_depends_on_the_program_alone(void **state)
     }
 }
 
+static void collect_past_a_stalled_observer(struct graph *graph, struct reader *reader)
+{
+    reader_do(reader, READER_PIN);
+    node_new(graph, 1);
+    graph_collect(graph);
+    assert_int_equal(graph_stats(graph).retired_objects, 1);
+    assert_int_equal(graph_stats(graph).reclaimed_objects, 0);
+    reader_do(reader, READER_UNPIN);
+    graph_collect(graph);
+    assert_int_equal(graph_stats(graph).reclaimed_objects, 1);
+}
+
 static void test_inline_cycles_do_not_hang_on_a_stalled_observer(void **state)
 {
     (void)state;
-    struct graph graph;
-    struct reader reader;
-    graph_open_policy(&graph, "epoch:reclaim=inline");
-    reader_start(&reader, graph.mm);
-    reader_do(&reader, READER_PIN);
-    node_new(&graph, 1);
-    graph_collect(&graph);
-    assert_int_equal(graph_stats(&graph).retired_objects, 1);
-    assert_int_equal(graph_stats(&graph).reclaimed_objects, 0);
-    reader_do(&reader, READER_UNPIN);
-    graph_collect(&graph);
-    assert_int_equal(graph_stats(&graph).reclaimed_objects, 1);
-    reader_stop(&reader);
-    graph_close(&graph);
+    with_reader("epoch:reclaim=inline", collect_past_a_stalled_observer);
 }
 
 /* ---- Beginning and end. ---- */
@@ -576,17 +229,18 @@ static void test_destroy_drains_what_is_pending(void **state)
 {
     (void)state;
     char policy[64];
-    for (size_t f = 0; f < FLAVOR_COUNT; f++) {
+    for (size_t f = 0; f < EPOCH_FLAVOR_COUNT; f++) {
         for (size_t r = 0; r < 2; r++) {
             struct graph graph;
-            snprintf(policy, sizeof(policy), "epoch:flavor=%s,reclaim=%s", flavors[f], r == 0 ? "thread" : "inline");
+            snprintf(policy, sizeof(policy), "epoch:flavor=%s,reclaim=%s", epoch_flavors[f],
+                     r == 0 ? "thread" : "inline");
             graph_open_policy(&graph, policy);
             for (uint64_t i = 0; i < 1000; i++) {
                 graph.roots[i % 5] = node_new(&graph, i);
-                retire_one(&graph);
+                graph_retire_one(&graph);
             }
             sm_pin(sm_owner_guard(graph.mm), SM_HERE);
-            retire_one(&graph);
+            graph_retire_one(&graph);
             graph_close(&graph); /* asserts in a checked build that no byte is still committed */
         }
     }
@@ -598,7 +252,7 @@ static void test_R14_a_forked_child_is_refused_and_can_leave(void **state)
     struct graph graph;
     graph_open_policy(&graph, "epoch");
     graph.roots[0] = node_new(&graph, 1);
-    retire_one(&graph);
+    graph_retire_one(&graph);
     pid_t child = fork();
     assert_true(child >= 0);
     if (child == 0) {
@@ -632,16 +286,6 @@ static void test_options_are_checked(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_R2_reuse_waits_for_the_last_guard_and_then_happens),
-        cmocka_unit_test(test_R2_a_later_guard_does_not_hold_back_what_was_reclaimable_before),
-        cmocka_unit_test(test_R2_an_inner_unpin_ends_nothing),
-        cmocka_unit_test(test_R2_a_repin_at_depth_two_ends_nothing),
-        cmocka_unit_test(test_R4_repin_and_offline_release),
-        cmocka_unit_test(test_R2_the_owners_own_guard_counts),
-        cmocka_unit_test(test_R4_an_owner_that_never_leaves_its_iteration_reclaims_at_safepoints),
-        cmocka_unit_test(test_R3_two_managers_on_one_thread_keep_their_guards_apart),
-        cmocka_unit_test(test_R3_nobody_waits_under_another_managers_guard),
-        cmocka_unit_test(test_R3_destroying_under_another_managers_guard_neither_waits_nor_frees_too_early),
         cmocka_unit_test(test_R6_a_stalled_guard_bounds_the_backlog_and_is_named),
         cmocka_unit_test(test_R6_a_stalled_guard_bounds_the_backlog_inline_too),
         cmocka_unit_test(test_R6_a_second_stall_is_reported_again),

@@ -1,32 +1,14 @@
 /**
  * Guards: nesting, repinning, offline stretches, epochs, observers, reports and their ages.
  */
-#include "check.h"
 #include "list_policy.h"
+#include "manager_fixture.h"
 
 #include "../../lib/mm/src/manager_internal.h"
 
 #include <setjmp.h>
 #include <string.h>
 #include <time.h>
-
-static int setup(void **state)
-{
-    *state = list_policy_manager(&list_policy_tracing_ops, NULL);
-    return 0;
-}
-
-static int setup_lists(void **state)
-{
-    *state = list_policy_manager(&list_policy_ops, NULL);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    sm_manager_destroy(*state);
-    return 0;
-}
 
 static void test_epoch_starts_at_one_and_outermost_pins_advance_it(void **state)
 {
@@ -458,30 +440,31 @@ static void test_published_objects_are_seen_whole_by_observers(void **state)
 
 int main(void)
 {
+    struct sm_config traced = {.custom_policy = &list_policy_tracing_ops};
+    struct sm_config lists = {.custom_policy = &list_policy_ops};
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_epoch_starts_at_one_and_outermost_pins_advance_it, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_only_the_outermost_pin_asks_the_policy, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_repin_works_only_at_nesting_one, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_offline_at_any_nesting_empties_the_slot, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_offline_of_an_unpinned_guard_asks_nobody, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_owner_wait_takes_a_pinned_owner_offline, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_R14_longjmp_is_restored_to_the_depth_of_the_catch, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_without_pin_the_owner_guard_only_counts, setup_lists, teardown),
-        cmocka_unit_test_setup_teardown(test_observers_are_refused_without_the_capability, setup_lists, teardown),
-        cmocka_unit_test_setup_teardown(test_owner_thread_cannot_observe, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_unregistering_null_is_fine, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_observer_registers_and_is_reported, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_first_observer_waits_for_a_safepoint, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_owner_going_offline_lets_a_waiting_observer_in, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_observer_gives_up_when_the_owner_never_reaches_a_safepoint, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(test_refused_registration_leaves_nothing_behind, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_ages_grow_only_while_the_pin_stays, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_two_pins_of_one_epoch_have_separate_ages, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_reports_are_sorted_and_cut, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_long_site_keeps_its_end, setup, teardown),
+        MANAGER_TEST(test_epoch_starts_at_one_and_outermost_pins_advance_it, &traced),
+        MANAGER_TEST(test_only_the_outermost_pin_asks_the_policy, &traced),
+        MANAGER_TEST(test_repin_works_only_at_nesting_one, &traced),
+        MANAGER_TEST(test_offline_at_any_nesting_empties_the_slot, &traced),
+        MANAGER_TEST(test_offline_of_an_unpinned_guard_asks_nobody, &traced),
+        MANAGER_TEST(test_owner_wait_takes_a_pinned_owner_offline, &traced),
+        MANAGER_TEST(test_R14_longjmp_is_restored_to_the_depth_of_the_catch, &traced),
+        MANAGER_TEST(test_without_pin_the_owner_guard_only_counts, &lists),
+        MANAGER_TEST(test_observers_are_refused_without_the_capability, &lists),
+        MANAGER_TEST(test_owner_thread_cannot_observe, &traced),
+        MANAGER_TEST(test_unregistering_null_is_fine, &traced),
+        MANAGER_TEST(test_observer_registers_and_is_reported, &traced),
+        MANAGER_TEST(test_first_observer_waits_for_a_safepoint, &traced),
+        MANAGER_TEST(test_owner_going_offline_lets_a_waiting_observer_in, &traced),
+        MANAGER_TEST(test_observer_gives_up_when_the_owner_never_reaches_a_safepoint, &traced),
+        MANAGER_TEST(test_refused_registration_leaves_nothing_behind, &traced),
+        MANAGER_TEST(test_ages_grow_only_while_the_pin_stays, &traced),
+        MANAGER_TEST(test_two_pins_of_one_epoch_have_separate_ages, &traced),
+        MANAGER_TEST(test_reports_are_sorted_and_cut, &traced),
+        MANAGER_TEST(test_long_site_keeps_its_end, &traced),
         cmocka_unit_test(test_stall_report_skips_the_owner_and_calls_the_hook),
-        cmocka_unit_test_setup_teardown(test_published_objects_are_seen_whole_by_observers, setup, teardown),
+        MANAGER_TEST(test_published_objects_are_seen_whole_by_observers, &traced),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,38 +1,13 @@
 /** Handles and scopes: what they keep alive, when they end, and that misuse is an exact error. */
 #include "list_policy.h"
+#include "manager_fixture.h"
 
 #include "../../lib/mm/src/manager_internal.h"
 
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <cmocka.h>
-
-static struct sm_manager *create(const char *policy)
-{
-    struct sm_config config = {.policy = policy};
-    struct sm_manager *mm = NULL;
-    struct sm_error error;
-    if (sm_manager_create(&config, &mm, &error) != SM_OK)
-        fail_msg("%s", error.detail);
-    return mm;
-}
-
-static int setup(void **state)
-{
-    *state = create("null");
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    sm_manager_destroy(*state);
-    return 0;
-}
 
 static struct sm_value number(uint64_t n)
 {
@@ -207,7 +182,7 @@ static void releasing_a_local_handle_is_an_argument_error(void **state)
 
 static void a_handle_of_another_manager_is_foreign(void **state)
 {
-    struct sm_manager *other = create("null");
+    struct sm_manager *other = manager_open_for(SM_SAPI_CLI, "null", 0);
     sm_handle mine = sm_alloc_value(*state, number(1));
     sm_handle theirs = sm_alloc_value(other, number(2));
     struct sm_value value = number(77);
@@ -426,9 +401,7 @@ static void values_that_are_not_bytes_are_refused(void **state)
 static void counts_are_taken_and_dropped_in_pairs(void **state)
 {
     (void)state;
-    struct sm_config config = {.custom_policy = &list_policy_ops};
-    struct sm_manager *mm = NULL;
-    assert_int_equal(sm_manager_create(&config, &mm, NULL), SM_OK);
+    struct sm_manager *mm = list_policy_manager(&list_policy_ops, NULL);
     const struct list_calls *calls = &list_policy_of(mm)->calls;
     struct sm_value value = sm_value_from_object(sm_alloc(mm, SM_TYPE_VALUES, 32), 0);
     struct sm_value other = sm_value_from_object(sm_alloc(mm, SM_TYPE_VALUES, 32), 0);
@@ -480,38 +453,37 @@ static void random_operations_agree_with_a_plain_table(void **state)
     assert_int_equal(mm->handles.locals.count, 0);
 }
 
-#define HANDLE_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
 int main(void)
 {
+    struct sm_config config = {.policy = "null"};
     const struct CMUnitTest tests[] = {
-        HANDLE_TEST(a_handle_gives_its_value_back),
-        HANDLE_TEST(none_is_stale_and_says_so),
-        HANDLE_TEST(closing_a_scope_ends_its_handles_and_no_others),
-        HANDLE_TEST(a_reused_slot_does_not_revive_old_handles),
-        HANDLE_TEST(closing_an_outer_scope_closes_inner_ones),
-        HANDLE_TEST(a_scope_that_is_not_open_is_refused),
-        HANDLE_TEST(a_persistent_handle_outlives_the_scope),
-        HANDLE_TEST(persisting_a_persistent_handle_makes_an_independent_one),
-        HANDLE_TEST(released_slots_are_reused_with_a_new_generation),
-        HANDLE_TEST(a_slot_whose_generations_are_spent_is_never_used_again),
-        HANDLE_TEST(a_local_slot_skips_generation_zero),
-        HANDLE_TEST(releasing_a_local_handle_is_an_argument_error),
-        HANDLE_TEST(a_handle_of_another_manager_is_foreign),
-        HANDLE_TEST(made_up_handles_are_stale),
-        HANDLE_TEST(request_end_makes_every_handle_stale),
-        HANDLE_TEST(tables_grow_and_keep_what_they_hold),
-        HANDLE_TEST(failure_to_grow_changes_nothing),
-        HANDLE_TEST(a_full_table_refuses_instead_of_overflowing),
-        HANDLE_TEST(held_objects_are_roots_until_let_go),
-        HANDLE_TEST(another_thread_is_refused_everywhere),
-        HANDLE_TEST(a_forked_child_is_refused),
-        HANDLE_TEST(bytes_are_aligned_and_found_again),
-        HANDLE_TEST(empty_and_impossible_byte_blocks),
-        HANDLE_TEST(addresses_that_are_not_bytes_are_refused),
-        HANDLE_TEST(values_that_are_not_bytes_are_refused),
-        HANDLE_TEST(counts_are_taken_and_dropped_in_pairs),
-        HANDLE_TEST(random_operations_agree_with_a_plain_table),
+        MANAGER_TEST(a_handle_gives_its_value_back, &config),
+        MANAGER_TEST(none_is_stale_and_says_so, &config),
+        MANAGER_TEST(closing_a_scope_ends_its_handles_and_no_others, &config),
+        MANAGER_TEST(a_reused_slot_does_not_revive_old_handles, &config),
+        MANAGER_TEST(closing_an_outer_scope_closes_inner_ones, &config),
+        MANAGER_TEST(a_scope_that_is_not_open_is_refused, &config),
+        MANAGER_TEST(a_persistent_handle_outlives_the_scope, &config),
+        MANAGER_TEST(persisting_a_persistent_handle_makes_an_independent_one, &config),
+        MANAGER_TEST(released_slots_are_reused_with_a_new_generation, &config),
+        MANAGER_TEST(a_slot_whose_generations_are_spent_is_never_used_again, &config),
+        MANAGER_TEST(a_local_slot_skips_generation_zero, &config),
+        MANAGER_TEST(releasing_a_local_handle_is_an_argument_error, &config),
+        MANAGER_TEST(a_handle_of_another_manager_is_foreign, &config),
+        MANAGER_TEST(made_up_handles_are_stale, &config),
+        MANAGER_TEST(request_end_makes_every_handle_stale, &config),
+        MANAGER_TEST(tables_grow_and_keep_what_they_hold, &config),
+        MANAGER_TEST(failure_to_grow_changes_nothing, &config),
+        MANAGER_TEST(a_full_table_refuses_instead_of_overflowing, &config),
+        MANAGER_TEST(held_objects_are_roots_until_let_go, &config),
+        MANAGER_TEST(another_thread_is_refused_everywhere, &config),
+        MANAGER_TEST(a_forked_child_is_refused, &config),
+        MANAGER_TEST(bytes_are_aligned_and_found_again, &config),
+        MANAGER_TEST(empty_and_impossible_byte_blocks, &config),
+        MANAGER_TEST(addresses_that_are_not_bytes_are_refused, &config),
+        MANAGER_TEST(values_that_are_not_bytes_are_refused, &config),
+        MANAGER_TEST(counts_are_taken_and_dropped_in_pairs, &config),
+        MANAGER_TEST(random_operations_agree_with_a_plain_table, &config),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,8 +1,8 @@
 /**
  * Creation and its refusals, policy selection, requests, forked children, statistics.
  */
-#include "check.h"
 #include "list_policy.h"
+#include "manager_fixture.h"
 
 #include "../../lib/mm/src/policy_check.h"
 
@@ -14,25 +14,6 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-static int setup(void **state)
-{
-    *state = list_policy_manager(&list_policy_tracing_ops, NULL);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    sm_manager_destroy(*state);
-    return 0;
-}
-
-static struct sm_stats stats_of(const struct sm_manager *mm)
-{
-    struct sm_stats stats;
-    sm_stats_get(mm, &stats);
-    return stats;
-}
 
 static void assert_refused(const struct sm_config *config, sm_status expected, const char *why)
 {
@@ -233,7 +214,7 @@ static void test_requests_must_balance(void **state)
     assert_int_equal(sm_request_end(mm), SM_ERR_INVALID_ARGUMENT);
     assert_int_equal(list_policy_of(mm)->calls.request_begin, 1);
     assert_int_equal(list_policy_of(mm)->calls.request_end, 1);
-    assert_int_equal(stats_of(mm).requests, 1);
+    assert_int_equal(manager_stats(mm).requests, 1);
 }
 
 static void test_request_end_makes_handles_stale(void **state)
@@ -258,12 +239,12 @@ static void test_bulk_free_counts_what_the_request_allocated(void **state)
         sm_request_begin(mm);
         assert_non_null(sm_alloc(mm, SM_TYPE_VALUES, 1600));
         assert_non_null(sm_alloc(mm, SM_TYPE_VALUES, 16000));
-        assert_int_equal(stats_of(mm).live_bytes, 160 + 17600);
+        assert_int_equal(manager_stats(mm).live_bytes, 160 + 17600);
         sm_request_end(mm);
-        assert_int_equal(stats_of(mm).live_bytes, 160);
-        assert_int_equal(stats_of(mm).live_objects, 1);
+        assert_int_equal(manager_stats(mm).live_bytes, 160);
+        assert_int_equal(manager_stats(mm).live_objects, 1);
     }
-    assert_int_equal(stats_of(mm).peak_live_bytes, 160 + 17600);
+    assert_int_equal(manager_stats(mm).peak_live_bytes, 160 + 17600);
     sm_manager_destroy(mm);
 }
 
@@ -288,8 +269,8 @@ static void test_two_managers_are_independent(void **state)
 {
     struct sm_manager *other = list_policy_manager(&list_policy_ops, NULL);
     sm_alloc(other, SM_TYPE_VALUES, 64);
-    assert_int_equal(stats_of(other).alloc_count, 1);
-    assert_int_equal(stats_of(*state).alloc_count, 0);
+    assert_int_equal(manager_stats(other).alloc_count, 1);
+    assert_int_equal(manager_stats(*state).alloc_count, 0);
     assert_int_equal(sm_request_end(other), SM_ERR_INVALID_ARGUMENT);
     assert_int_equal(sm_error_status(*state), SM_OK);
     sm_manager_destroy(other);
@@ -388,9 +369,9 @@ static void test_live_figures_are_the_managers(void **state)
     ops.stats = wrong_stats;
     struct sm_manager *mm = list_policy_manager(&ops, NULL);
     assert_non_null(sm_alloc(mm, SM_TYPE_VALUES, 100));
-    assert_int_equal(stats_of(mm).live_bytes, 100);
-    assert_int_equal(stats_of(mm).retired_objects, 0);
-    assert_int_equal(stats_of(mm).backlog_bytes, 77);
+    assert_int_equal(manager_stats(mm).live_bytes, 100);
+    assert_int_equal(manager_stats(mm).retired_objects, 0);
+    assert_int_equal(manager_stats(mm).backlog_bytes, 77);
     sm_manager_destroy(mm);
 }
 
@@ -441,6 +422,7 @@ static void test_types_are_limited_and_never_move(void **state)
 
 int main(void)
 {
+    struct sm_config traced = {.custom_policy = &list_policy_tracing_ops};
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_policy_follows_the_sapi),
         cmocka_unit_test(test_policy_can_be_overridden_under_either_sapi),
@@ -456,20 +438,20 @@ int main(void)
         cmocka_unit_test(test_failure_of_the_policy_reaches_the_caller),
         cmocka_unit_test(test_table_and_capability_names),
         cmocka_unit_test(test_status_names),
-        cmocka_unit_test_setup_teardown(test_error_line_is_empty_until_a_call_fails, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_requests_must_balance, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_request_end_makes_handles_stale, setup, teardown),
+        MANAGER_TEST(test_error_line_is_empty_until_a_call_fails, &traced),
+        MANAGER_TEST(test_requests_must_balance, &traced),
+        MANAGER_TEST(test_request_end_makes_handles_stale, &traced),
         cmocka_unit_test(test_bulk_free_counts_what_the_request_allocated),
-        cmocka_unit_test_setup_teardown(test_destroying_null_is_fine, setup, teardown),
+        MANAGER_TEST(test_destroying_null_is_fine, &traced),
         cmocka_unit_test(test_destroy_leaves_guards_and_open_requests),
-        cmocka_unit_test_setup_teardown(test_two_managers_are_independent, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_R14_child_fails_cleanly, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_owner_operations_refuse_other_threads, setup, teardown),
+        MANAGER_TEST(test_two_managers_are_independent, &traced),
+        MANAGER_TEST(test_R14_child_fails_cleanly, &traced),
+        MANAGER_TEST(test_owner_operations_refuse_other_threads, &traced),
         cmocka_unit_test(test_other_threads_leave_the_owners_line_alone),
         cmocka_unit_test(test_live_figures_are_the_managers),
-        cmocka_unit_test_setup_teardown(test_print_shows_the_counters, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_type_registration, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_types_are_limited_and_never_move, setup, teardown),
+        MANAGER_TEST(test_print_shows_the_counters, &traced),
+        MANAGER_TEST(test_type_registration, &traced),
+        MANAGER_TEST(test_types_are_limited_and_never_move, &traced),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

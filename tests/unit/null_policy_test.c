@@ -1,50 +1,16 @@
 /** The null policy: blocks lie end to end, nothing is ever freed, refusals are clean. */
+#include "manager_fixture.h"
 #include "object_oracle.h"
 
 #include "sapimem/alloc.h"
 #include "sapimem/extension.h"
 #include "sapimem/policy.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <string.h>
-
-#include <cmocka.h>
-
-static struct sm_manager *create(const char *policy, uint64_t limit_bytes)
-{
-    struct sm_config config = {.policy = policy, .memory_limit_bytes = limit_bytes};
-    struct sm_manager *mm = NULL;
-    struct sm_error error;
-    if (sm_manager_create(&config, &mm, &error) != SM_OK)
-        fail_msg("%s", error.detail);
-    return mm;
-}
-
-static int setup(void **state)
-{
-    *state = create("null", 0);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    sm_manager_destroy(*state);
-    return 0;
-}
-
-static struct sm_stats stats_of(struct sm_manager *mm)
-{
-    struct sm_stats stats;
-    sm_stats_get(mm, &stats);
-    return stats;
-}
 
 static void make(struct sm_manager *mm, struct object_oracle *made, size_t payload_bytes)
 {
-    struct sm_object *object = sm_alloc_leaf(mm, SM_TYPE_BYTES, payload_bytes);
-    assert_non_null(object);
-    oracle_add(made, object);
+    oracle_add(made, leaf_new(mm, payload_bytes));
 }
 
 static void make_mixture(struct sm_manager *mm, struct object_oracle *made, size_t count)
@@ -114,8 +80,8 @@ static void resizing_copies(void **state)
     struct sm_object *grown = sm_resize(*state, object, 5000);
     assert_ptr_not_equal(grown, object);
     assert_memory_equal(sm_payload(grown), "0123456789", 10);
-    assert_int_equal(stats_of(*state).alloc_bytes, 5000);
-    assert_int_equal(stats_of(*state).copied_bytes, 10);
+    assert_int_equal(manager_stats(*state).alloc_bytes, 5000);
+    assert_int_equal(manager_stats(*state).copied_bytes, 10);
 }
 
 static void policy_bytes_are_what_blocks_take_beyond_payloads(void **state)
@@ -124,33 +90,33 @@ static void policy_bytes_are_what_blocks_take_beyond_payloads(void **state)
         assert_non_null(sm_alloc_leaf(*state, SM_TYPE_BYTES, 56));
     assert_non_null(sm_alloc_leaf(*state, SM_TYPE_BYTES, 5000000));
     /* 56 bytes take a block of 80; 5,000,000 take one of 5,000,016. */
-    assert_int_equal(stats_of(*state).policy_bytes, 100000 * (80 - 56) + 16);
-    assert_true(stats_of(*state).committed_bytes > 100000 * 80 + 5000000);
+    assert_int_equal(manager_stats(*state).policy_bytes, 100000 * (80 - 56) + 16);
+    assert_true(manager_committed_bytes(*state) > 100000 * 80 + 5000000);
 }
 
 static void medium_blocks_share_a_chunk(void **state)
 {
     for (int i = 0; i < 100; i++)
         assert_non_null(sm_alloc_leaf(*state, SM_TYPE_BYTES, 5000));
-    assert_int_equal(stats_of(*state).committed_bytes, 1 << 20);
+    assert_int_equal(manager_committed_bytes(*state), 1 << 20);
 }
 
 static void the_limit_refuses_and_the_heap_stays_usable(void **state)
 {
     (void)state;
     static struct object_oracle made;
-    struct sm_manager *mm = create("null:chunk=256K", 1 << 20);
+    struct sm_manager *mm = manager_open_for(SM_SAPI_CLI, "null:chunk=256K", 1 << 20);
     make(mm, &made, 700000);
     assert_null(sm_alloc_leaf(mm, SM_TYPE_BYTES, 700000));
     assert_int_equal(sm_error_status(mm), SM_ERR_OUT_OF_MEMORY);
-    while (stats_of(mm).committed_bytes < 900000)
+    while (manager_committed_bytes(mm) < 900000)
         make(mm, &made, 2000);
     struct sm_object *object = NULL;
     while ((object = sm_alloc_leaf(mm, SM_TYPE_BYTES, 2000)) != NULL) {
         oracle_add(&made, object);
     }
     assert_all_there(mm, &made);
-    assert_in_range(stats_of(mm).committed_bytes, 900000, 1 << 20);
+    assert_in_range(manager_committed_bytes(mm), 900000, 1 << 20);
     sm_manager_destroy(mm);
 }
 
@@ -158,8 +124,7 @@ static void a_failing_system_is_survived(void **state)
 {
     (void)state;
     struct sm_config config = {.policy = "null:chunk=64K", .fail_alloc_after = 2};
-    struct sm_manager *mm = NULL;
-    assert_int_equal(sm_manager_create(&config, &mm, NULL), SM_OK);
+    struct sm_manager *mm = manager_open(&config);
     static struct object_oracle made;
     size_t failures = 0;
     for (int i = 0; i < 200; i++) {
@@ -174,19 +139,18 @@ static void a_failing_system_is_survived(void **state)
     sm_manager_destroy(mm);
 }
 
-#define NULL_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
 int main(void)
 {
+    struct sm_config config = {.policy = "null"};
     const struct CMUnitTest tests[] = {
-        NULL_TEST(the_walk_shows_every_object_once),
-        NULL_TEST(an_empty_heap_walks_over_nothing),
-        NULL_TEST(only_starts_of_objects_are_valid),
-        NULL_TEST(request_ends_free_nothing),
-        NULL_TEST(what_it_cannot_do_is_unsupported),
-        NULL_TEST(resizing_copies),
-        NULL_TEST(policy_bytes_are_what_blocks_take_beyond_payloads),
-        NULL_TEST(medium_blocks_share_a_chunk),
+        MANAGER_TEST(the_walk_shows_every_object_once, &config),
+        MANAGER_TEST(an_empty_heap_walks_over_nothing, &config),
+        MANAGER_TEST(only_starts_of_objects_are_valid, &config),
+        MANAGER_TEST(request_ends_free_nothing, &config),
+        MANAGER_TEST(what_it_cannot_do_is_unsupported, &config),
+        MANAGER_TEST(resizing_copies, &config),
+        MANAGER_TEST(policy_bytes_are_what_blocks_take_beyond_payloads, &config),
+        MANAGER_TEST(medium_blocks_share_a_chunk, &config),
         cmocka_unit_test(the_limit_refuses_and_the_heap_stays_usable),
         cmocka_unit_test(a_failing_system_is_survived),
     };

@@ -1,8 +1,8 @@
 /**
  * The system's memory: limit, committed bytes, fault injection, chunk alignment.
  */
-#include "check.h"
 #include "list_policy.h"
+#include "manager_fixture.h"
 
 #include <pthread.h>
 #include <string.h>
@@ -15,23 +15,16 @@ static struct sm_manager *limited(uint64_t limit_bytes, uint64_t fail_after)
     return list_policy_manager(&list_policy_ops, &config);
 }
 
-static struct sm_stats stats_of(const struct sm_manager *mm)
-{
-    struct sm_stats stats;
-    sm_stats_get(mm, &stats);
-    return stats;
-}
-
 static void test_committed_counts_up_and_down(void **state)
 {
     (void)state;
     struct sm_manager *mm = limited(0, 0);
     assert_true(sm_reserve(mm, 3000));
     assert_true(sm_reserve(mm, 2000));
-    assert_int_equal(stats_of(mm).committed_bytes, 5000);
+    assert_int_equal(manager_committed_bytes(mm), 5000);
     sm_unreserve(mm, 3000);
-    assert_int_equal(stats_of(mm).committed_bytes, 2000);
-    assert_int_equal(stats_of(mm).peak_committed_bytes, 5000);
+    assert_int_equal(manager_committed_bytes(mm), 2000);
+    assert_int_equal(manager_stats(mm).peak_committed_bytes, 5000);
     sm_unreserve(mm, 2000);
     sm_manager_destroy(mm);
 }
@@ -42,7 +35,7 @@ static void test_limit_is_reached_exactly(void **state)
     struct sm_manager *mm = limited(MIB, 0);
     assert_true(sm_reserve(mm, MIB - 1));
     assert_false(sm_reserve(mm, 2));
-    assert_int_equal(stats_of(mm).committed_bytes, MIB - 1);
+    assert_int_equal(manager_committed_bytes(mm), MIB - 1);
     assert_true(sm_reserve(mm, 1));
     assert_false(sm_reserve(mm, 1));
     sm_unreserve(mm, MIB);
@@ -70,7 +63,7 @@ static void test_fault_injection_fails_the_nth_request_once(void **state)
     assert_true(sm_reserve(mm, 1));
     assert_false(sm_reserve(mm, 1));
     assert_true(sm_reserve(mm, 1));
-    assert_int_equal(stats_of(mm).committed_bytes, 3);
+    assert_int_equal(manager_committed_bytes(mm), 3);
     sm_unreserve(mm, 3);
     sm_manager_destroy(mm);
 }
@@ -86,7 +79,7 @@ static void test_fault_sweep_leaves_the_heap_usable(void **state)
             *(sm_alloc(mm, SM_TYPE_VALUES, payload) != NULL ? &made : &failed) += 1;
         assert_int_equal(failed, 1);
         assert_int_equal(sm_error_status(mm), SM_ERR_OUT_OF_MEMORY);
-        assert_int_equal(stats_of(mm).alloc_count, made);
+        assert_int_equal(manager_stats(mm).alloc_count, made);
         sm_manager_destroy(mm);
     }
 }
@@ -101,9 +94,9 @@ static void test_chunks_are_aligned_writable_and_counted(void **state)
         assert_int_equal((uintptr_t)chunk % alignment, 0);
         assert_int_equal(chunk[0], 0);
         memset(chunk, 1, 64 << 10);
-        assert_int_equal(stats_of(mm).committed_bytes, 64 << 10);
+        assert_int_equal(manager_committed_bytes(mm), 64 << 10);
         sm_chunk_unmap(mm, chunk, 64 << 10);
-        assert_int_equal(stats_of(mm).committed_bytes, 0);
+        assert_int_equal(manager_committed_bytes(mm), 0);
     }
     sm_manager_destroy(mm);
 }
@@ -113,12 +106,12 @@ static void test_refused_chunks_count_nothing(void **state)
     (void)state;
     struct sm_manager *mm = limited(MIB, 0);
     assert_null(sm_chunk_map(mm, 2 * MIB, 4096));
-    assert_int_equal(stats_of(mm).committed_bytes, 0);
+    assert_int_equal(manager_committed_bytes(mm), 0);
     sm_manager_destroy(mm);
     mm = limited(0, 0);
     /* More than any address space: the system refuses. */
     assert_null(sm_chunk_map(mm, (size_t)1 << 60, 4096));
-    assert_int_equal(stats_of(mm).committed_bytes, 0);
+    assert_int_equal(manager_committed_bytes(mm), 0);
     sm_manager_destroy(mm);
 }
 
@@ -139,7 +132,7 @@ static void test_other_threads_may_give_back(void **state)
     for (int i = 0; i < 10000; i++)
         assert_true(sm_reserve(mm, 16));
     pthread_join(thread, NULL);
-    assert_int_equal(stats_of(mm).committed_bytes, 160000);
+    assert_int_equal(manager_committed_bytes(mm), 160000);
     sm_unreserve(mm, 160000);
     sm_manager_destroy(mm);
 }
@@ -152,9 +145,9 @@ static void test_policy_bytes_and_copies_are_counted(void **state)
     sm_count_policy_bytes(mm, 50);
     sm_count_copy(mm, 7);
     sm_count_copy(mm, 9);
-    assert_int_equal(stats_of(mm).policy_bytes, 150);
-    assert_int_equal(stats_of(mm).copied_bytes, 16);
-    assert_int_equal(stats_of(mm).copy_count, 2);
+    assert_int_equal(manager_stats(mm).policy_bytes, 150);
+    assert_int_equal(manager_stats(mm).copied_bytes, 16);
+    assert_int_equal(manager_stats(mm).copy_count, 2);
     sm_manager_destroy(mm);
 }
 

@@ -1,22 +1,10 @@
 /**
  * Root providers and tracing.
  */
-#include "check.h"
 #include "list_policy.h"
+#include "manager_fixture.h"
 
 #include <string.h>
-
-static int setup(void **state)
-{
-    *state = list_policy_manager(&list_policy_tracing_ops, NULL);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    sm_manager_destroy(*state);
-    return 0;
-}
 
 /* A provider of one value, and how often it was asked. */
 struct one_root {
@@ -174,16 +162,17 @@ static void test_cycles_of_garbage_are_found(void **state)
 
 int main(void)
 {
+    struct sm_config traced = {.custom_policy = &list_policy_tracing_ops};
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_the_library_registers_its_own_providers_first, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_providers_are_copied_and_kept_in_order, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_bad_providers_are_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_a_provider_keeps_its_object_alive_and_lets_it_go, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_pointer_roots, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_trace_visits_heap_values_only, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_shared_visitors_read_the_same_edges, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_a_weak_cell_is_no_edge, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_cycles_of_garbage_are_found, setup, teardown),
+        MANAGER_TEST(test_the_library_registers_its_own_providers_first, &traced),
+        MANAGER_TEST(test_providers_are_copied_and_kept_in_order, &traced),
+        MANAGER_TEST(test_bad_providers_are_refused, &traced),
+        MANAGER_TEST(test_a_provider_keeps_its_object_alive_and_lets_it_go, &traced),
+        MANAGER_TEST(test_pointer_roots, &traced),
+        MANAGER_TEST(test_trace_visits_heap_values_only, &traced),
+        MANAGER_TEST(test_shared_visitors_read_the_same_edges, &traced),
+        MANAGER_TEST(test_a_weak_cell_is_no_edge, &traced),
+        MANAGER_TEST(test_cycles_of_garbage_are_found, &traced),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

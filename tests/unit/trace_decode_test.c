@@ -1,61 +1,15 @@
 /** Decoding and checking traces: what is refused, where, and with which words; plain and compressed. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "check.h"
+#include "trace_files.h"
 
 #include "workloads/trace.h"
 #include "workloads/workload.h"
 
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <zstd.h>
-
-/* ---- Files. ---- */
-
-static void traces_path(char path[4096], const char *name)
-{
-    const char *root = getenv("SAPIMEM_SOURCE_DIR");
-    assert_non_null(root);
-    snprintf(path, 4096, "%s/tests/traces/%s", root, name);
-}
-
-static char *read_whole(const char *path, size_t *length)
-{
-    FILE *file = fopen(path, "rb");
-    assert_non_null(file);
-    assert_int_equal(fseek(file, 0, SEEK_END), 0);
-    *length = (size_t)ftell(file);
-    rewind(file);
-    char *bytes = malloc(*length + 1);
-    assert_non_null(bytes);
-    assert_int_equal(fread(bytes, 1, *length, file), *length);
-    bytes[*length] = '\0';
-    fclose(file);
-    return bytes;
-}
-
-/* A file in the current test's name; replaced at each call. */
-static void write_whole(const char *path, const void *bytes, size_t length)
-{
-    FILE *file = fopen(path, "wb");
-    assert_non_null(file);
-    assert_int_equal(fwrite(bytes, 1, length, file), length);
-    assert_int_equal(fclose(file), 0);
-}
-
-static void scratch_path(char path[64])
-{
-    strcpy(path, "/tmp/trace-test-XXXXXX");
-    int file = mkstemp(path);
-    assert_true(file >= 0);
-    close(file);
-}
 
 static char *compress(const void *bytes, size_t length, size_t *compressed_length)
 {
@@ -68,26 +22,6 @@ static char *compress(const void *bytes, size_t length, size_t *compressed_lengt
     assert_false(ZSTD_isError(*compressed_length));
     ZSTD_freeCCtx(context);
     return compressed;
-}
-
-typedef void for_file(const char *path);
-
-static int visit_folder(const char *name, for_file *visit)
-{
-    char folder[4096], path[8192];
-    int count = 0;
-    traces_path(folder, name);
-    DIR *stream = opendir(folder);
-    assert_non_null(stream);
-    for (struct dirent *entry = readdir(stream); entry != NULL; entry = readdir(stream)) {
-        if (entry->d_name[0] == '.')
-            continue;
-        snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name);
-        visit(path);
-        count++;
-    }
-    closedir(stream);
-    return count;
 }
 
 /* ---- What must be refused. ---- */
@@ -118,7 +52,7 @@ static void check_invalid(const char *path)
     snprintf(text, sizeof(text), "%.*s", (int)strcspn(after + 2, "\n"), after + 2);
     assert_refused(path, line, text);
     char *compressed = compress(bytes, length, &compressed_length);
-    scratch_path(scratch);
+    trace_scratch_path(scratch);
     write_whole(scratch, compressed, compressed_length);
     assert_refused(scratch, line, text);
     unlink(scratch);
@@ -129,7 +63,7 @@ static void check_invalid(const char *path)
 static void test_each_mistake_is_named_with_its_line(void **state)
 {
     (void)state;
-    assert_true(visit_folder("invalid", check_invalid) >= 50);
+    assert_true(traces_visit("invalid", check_invalid) >= 50);
 }
 
 static void test_bad_magic(void **state)
@@ -144,7 +78,7 @@ static void test_bad_magic(void **state)
                                          "\x28\xb5\x2f"};
     char scratch[64];
     (void)state;
-    scratch_path(scratch);
+    trace_scratch_path(scratch);
     for (size_t i = 0; i < sizeof(firsts) / sizeof(firsts[0]); i++) {
         struct sm_error error = {SM_OK, ""};
         write_whole(scratch, firsts[i], strlen(firsts[i]));
@@ -169,7 +103,7 @@ static void test_unreadable_files(void **state)
 static void check_truncations(const char *bytes, size_t length)
 {
     char scratch[64];
-    scratch_path(scratch);
+    trace_scratch_path(scratch);
     for (size_t kept = 0; kept < length; kept++) {
         struct sm_error error = {SM_OK, ""};
         write_whole(scratch, bytes, kept);
@@ -207,7 +141,7 @@ static void test_damage_at_every_byte_of_a_frame(void **state)
     assert_int_equal(wl_trace_check(path, &whole, NULL), SM_OK);
     char *bytes = read_whole(path, &length);
     char *compressed = compress(bytes, length, &compressed_length);
-    scratch_path(scratch);
+    trace_scratch_path(scratch);
     size_t refused = 0;
     for (size_t i = 0; i < compressed_length; i++) {
         compressed[i] = (char)(compressed[i] ^ 0x10);
@@ -238,7 +172,7 @@ static void test_frames_follow_each_other_and_nothing_else(void **state)
     memcpy(both, one, first_length);
     memcpy(both + first_length, two, second_length);
     memset(both + first_length + second_length, 'x', 4);
-    scratch_path(scratch);
+    trace_scratch_path(scratch);
     write_whole(scratch, both, first_length + second_length);
     struct wl_trace_info info;
     assert_int_equal(wl_trace_check(scratch, &info, NULL), SM_OK);
@@ -275,7 +209,7 @@ static void test_every_event_occurs_in_the_valid_traces(void **state)
 {
     (void)state;
     memset(seen, 0, sizeof(seen));
-    assert_true(visit_folder("valid", check_valid) >= 8);
+    assert_true(traces_visit("valid", check_valid) >= 8);
     assert_int_equal(strlen(wl_trace_op_letters()), WL_TRACE_OPS);
     for (size_t i = 0; i < WL_TRACE_OPS; i++)
         if (seen[i] == 0)
@@ -311,7 +245,7 @@ static void test_oracle_counts_bytes_and_deaths(void **state)
     char scratch[64];
     struct wl_trace_info info;
     (void)state;
-    scratch_path(scratch);
+    trace_scratch_path(scratch);
     write_whole(scratch, text, strlen(text));
     assert_int_equal(wl_trace_check(scratch, &info, NULL), SM_OK);
     /* A weak object has a hidden slot, and so has one with a destructor. */
@@ -340,7 +274,7 @@ static void test_large_file_of_long_lines(void **state)
         length += (size_t)sprintf(text + length, "\nn %zu bytes %zu 0\nd %zu\n", i % 7 + 1, i, i % 7 + 1);
     }
     length += (size_t)sprintf(text + length, ")\n");
-    scratch_path(scratch);
+    trace_scratch_path(scratch);
     write_whole(scratch, text, length);
     assert_int_equal(wl_trace_check(scratch, &info, NULL), SM_OK);
     assert_int_equal(info.events, 2 + 2 * ROUNDS);

@@ -1,17 +1,13 @@
 /** Replaying traces: equal checksums under every policy, deaths as recorded, faults that are noticed. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "check.h"
+#include "test_scale.h"
+#include "trace_files.h"
 
 #include "sapimem/epoch.h"
 #include "sapimem/roots.h"
 #include "workloads/trace.h"
 #include "workloads/workload.h"
 
-#include <dirent.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,13 +27,6 @@ struct outcome {
     struct wl_trace_destructors destructors;
     char detail[SM_DETAIL_BYTES];
 };
-
-static void traces_path(char path[4096], const char *name)
-{
-    const char *root = getenv("SAPIMEM_SOURCE_DIR");
-    assert_non_null(root);
-    snprintf(path, 4096, "%s/tests/traces/%s", root, name);
-}
 
 static struct wl_config config_for(const char *path, const char *policy)
 {
@@ -108,23 +97,6 @@ static void assert_same(const struct outcome *one, const struct outcome *other)
     assert_int_equal(one->steps_done, other->steps_done);
 }
 
-typedef void for_file(const char *path);
-
-static void visit_valid(for_file *visit)
-{
-    char folder[4096], path[8192];
-    traces_path(folder, "valid");
-    DIR *stream = opendir(folder);
-    assert_non_null(stream);
-    for (struct dirent *entry = readdir(stream); entry != NULL; entry = readdir(stream)) {
-        if (entry->d_name[0] == '.')
-            continue;
-        snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name);
-        visit(path);
-    }
-    closedir(stream);
-}
-
 /* ---- Equal under every policy. ---- */
 
 static void compare_policies(const char *path)
@@ -156,39 +128,38 @@ static void compare_collecting(const char *path)
 static void test_valid_traces_are_equal_under_all_policies(void **state)
 {
     (void)state;
-    visit_valid(compare_policies);
+    assert_true(traces_visit("valid", compare_policies) >= 8);
 }
 
 static void test_valid_traces_with_a_collection_at_every_safepoint(void **state)
 {
     (void)state;
-    visit_valid(compare_collecting);
+    assert_true(traces_visit("valid", compare_collecting) >= 8);
 }
 
 static void test_recorded_traces_are_equal_under_all_policies(void **state)
 {
-    char path[4096];
     (void)state;
-    traces_path(path, "symfony-blog.sapitrace.zst");
-    compare_policies(path);
-    traces_path(path, "react-http.sapitrace.zst");
-    compare_policies(path);
+    trace_visit_prefix("symfony-blog.sapitrace.zst", 0, compare_policies);
+    /* The first 75,000 lines pass the default threshold, so that a regular cycle is in them. */
+    trace_visit_prefix("react-http.sapitrace.zst", test_scale(0, 0, 75000), compare_policies);
 }
 
-static void test_recorded_trace_with_a_collection_at_every_safepoint(void **state)
+static void compare_collecting_inline(const char *path)
 {
-    char path[4096];
-    (void)state;
-#ifdef __SANITIZE_THREAD__
-    skip(); /* 44,000 cycles of a single thread: minutes, and nothing that this sanitizer could find */
-#endif
-    traces_path(path, "symfony-blog.sapitrace.zst");
     struct outcome first = run_policy(path, policies[0]);
     struct wl_config config = config_for(path, policies[INLINE_EPOCH]);
     config.manager.collect_every_safepoint = true;
     struct outcome other = run(&config);
     assert_clean(&other, path, policies[INLINE_EPOCH]);
     assert_same(&first, &other);
+}
+
+static void test_recorded_trace_with_a_collection_at_every_safepoint(void **state)
+{
+    (void)state;
+    /* A cycle a line, each of which traces what is live by then: the cost is the square of the length. */
+    trace_visit_prefix("symfony-blog.sapitrace.zst", test_scale(0, 12000, 4000), compare_collecting_inline);
 }
 
 static void check_named(const char *path)
@@ -205,7 +176,7 @@ static void check_named(const char *path)
 static void test_checked_runs_find_nothing_in_valid_traces(void **state)
 {
     (void)state;
-    visit_valid(check_named);
+    assert_true(traces_visit("valid", check_named) >= 8);
 }
 
 /* Other SAPI, same trace: each mode is equal under its policies. */
@@ -263,7 +234,7 @@ static void compare_repeated(const char *path)
 static void test_repeated_replay(void **state)
 {
     (void)state;
-    visit_valid(compare_repeated);
+    assert_true(traces_visit("valid", compare_repeated) >= 8);
 }
 
 /* ---- Destructors. ---- */
@@ -310,6 +281,18 @@ static void assert_flips_are_noticed(const char *path, uint64_t period)
     }
 }
 
+static void flip_page(const char *path)
+{
+    assert_flips_are_noticed(path, 1);
+    assert_flips_are_noticed(path, 1000);
+    assert_flips_are_noticed(path, test_scale(30000, 8000, 8000));
+}
+
+static void flip_server(const char *path)
+{
+    assert_flips_are_noticed(path, test_scale(100000, 8000, 8000));
+}
+
 static void test_flips_change_the_checksum(void **state)
 {
     char path[4096];
@@ -317,12 +300,8 @@ static void test_flips_change_the_checksum(void **state)
     traces_path(path, "valid/every-event.sapitrace");
     assert_flips_are_noticed(path, 1);
     assert_flips_are_noticed(path, 7);
-    traces_path(path, "symfony-blog.sapitrace.zst");
-    assert_flips_are_noticed(path, 1);
-    assert_flips_are_noticed(path, 1000);
-    assert_flips_are_noticed(path, 30000);
-    traces_path(path, "react-http.sapitrace.zst");
-    assert_flips_are_noticed(path, 100000);
+    trace_visit_prefix("symfony-blog.sapitrace.zst", test_scale(0, 12000, 12000), flip_page);
+    trace_visit_prefix("react-http.sapitrace.zst", test_scale(0, 12000, 12000), flip_server);
 }
 
 static void test_leak_keeps_objects_reachable(void **state)
@@ -465,10 +444,8 @@ static void *observe(void *context)
     return NULL;
 }
 
-static void walk_while_replaying(const char *name)
+static void walk_while_replaying(const char *path)
 {
-    char path[4096];
-    traces_path(path, name);
     struct outcome clean = run_policy(path, "null");
     struct wl_config config = config_for(path, "epoch");
     config.manager.threshold_bytes = 256 << 10;
@@ -503,8 +480,8 @@ static void walk_while_replaying(const char *name)
 static void test_observers_walk_the_roots(void **state)
 {
     (void)state;
-    walk_while_replaying("symfony-blog.sapitrace.zst");
-    walk_while_replaying("react-http.sapitrace.zst");
+    trace_visit_prefix("symfony-blog.sapitrace.zst", 0, walk_while_replaying);
+    trace_visit_prefix("react-http.sapitrace.zst", test_scale(0, 0, 30000), walk_while_replaying);
 }
 
 int main(void)

@@ -1,5 +1,6 @@
 /* Bail-outs: what vm_try restores, refused memory, and that nothing is left half-done. */
 #include "sapimem/extension.h"
+#include "test_scale.h"
 #include "vm_fixture.h"
 
 #include <signal.h>
@@ -400,22 +401,23 @@ static uint64_t emergencies(struct vm_fixture *fixture)
 }
 
 /*
- * Rounds of `work` until ten emergencies struck. It takes the value from local 0, makes garbage with it and puts it back,
+ * Rounds of `work` until emergencies struck. It takes the value from local 0, makes garbage with it and puts it back,
  * and leaves nothing else that refers to it: young garbage counts as a root in an emergency.
  */
 static void work_through_emergencies(struct vm_fixture *fixture, void (*work)(struct vm *vm))
 {
-    enum { ROUNDS_MAX = 3000000, EMERGENCIES = 10 };
+    enum { ROUNDS_MAX = 3000000 };
+    const uint64_t enough = test_scale(10, 10, 3);
     vm_fixture_reopen(fixture, only_emergencies);
     struct vm *vm = fixture->vm;
     vm_frame_enter(vm, 2);
     make_old_value(fixture);
-    for (int i = 0; i < ROUNDS_MAX && emergencies(fixture) < EMERGENCIES; i++) {
+    for (int i = 0; i < ROUNDS_MAX && emergencies(fixture) < enough; i++) {
         work(vm);
         check_old_value(fixture, vm_local_get(vm, 0));
         vm_safepoint(vm);
     }
-    assert_int_equal(emergencies(fixture), EMERGENCIES);
+    assert_int_equal(emergencies(fixture), enough);
     vm_frame_leave(vm);
 }
 
@@ -500,10 +502,10 @@ static void body_mixed(struct vm *vm, void *context)
 /* Whichever request for memory the system refuses, the VM is not made at all, or what it did stays whole. */
 static void any_refused_request_leaves_the_heap_whole(struct vm_fixture *fixture)
 {
-    enum { REQUESTS = 30 };
+    const uint64_t requests = test_scale(30, 30, 10);
     int64_t rounds = 500;
     int created = 0;
-    for (uint64_t n = 1; n <= REQUESTS; n++) {
+    for (uint64_t n = 1; n <= requests; n++) {
         struct vm_config config = {fixture->variant->manager};
         config.manager.fail_alloc_after = n;
         struct vm *vm = NULL;

@@ -124,9 +124,7 @@ static void observe_cycle(struct sm_manager *mm, const struct sm_cycle_record *r
 
 sm_status sm_cycle_run(struct sm_manager *mm, enum sm_collect_kind kind, enum sm_trigger trigger)
 {
-    SM_ASSERT(!mm->cycles.running);
-    if (!sm_has(mm, SM_CAP_COLLECT))
-        return sm_policy_fail(mm, SM_ERR_UNSUPPORTED, "policy %s has no cycles", mm->ops->name);
+    SM_ASSERT(!mm->cycles.running && sm_has(mm, SM_CAP_COLLECT));
     sm_sample_live(mm);
     sm_guards_observe_ages(mm);
     uint64_t backlog_before_bytes = sm_backlog_bytes(mm);
@@ -171,6 +169,17 @@ static void tick_if_due(struct sm_manager *mm)
     mm->hooks.on_tick(mm->hooks.context, mm);
 }
 
+/* A cycle and the destructors it makes due: nothing of the program runs between, so it is one stop. */
+static sm_status cycle_and_destructors(struct sm_manager *mm, enum sm_collect_kind kind, enum sm_trigger trigger)
+{
+    sm_pause_begin(mm, SM_PAUSE_CYCLE);
+    sm_status status = sm_cycle_run(mm, kind, trigger);
+    if (status == SM_OK)
+        sm_finalizers_run_ready(mm);
+    sm_pause_end(mm);
+    return status;
+}
+
 void sm_safepoint_slow(struct sm_manager *mm)
 {
     if (sm_entry_check(mm) != SM_OK)
@@ -188,7 +197,7 @@ void sm_safepoint_slow(struct sm_manager *mm)
     sm_sample_live(mm);
     enum sm_trigger trigger = due_trigger(mm, attention);
     if (trigger != SM_TRIGGER_COUNT)
-        (void)sm_cycle_run(mm, SM_COLLECT_FULL, trigger);
+        (void)cycle_and_destructors(mm, SM_COLLECT_FULL, trigger);
     sm_finalizers_run_ready(mm);
     tick_if_due(mm);
     set_event_clock(mm);
@@ -199,15 +208,14 @@ sm_status sm_collect(struct sm_manager *mm, enum sm_collect_kind kind)
     sm_status status = sm_entry_check(mm);
     if (status != SM_OK)
         return status;
-    if (mm->finalizers.running != NULL && sm_has(mm, SM_CAP_COLLECT)) {
+    if (!sm_has(mm, SM_CAP_COLLECT))
+        return sm_policy_fail(mm, SM_ERR_UNSUPPORTED, "policy %s has no cycles", mm->ops->name);
+    if (mm->finalizers.running != NULL) {
         /* Inside a destructor the objects of the interrupted code may be in its locals: do it at the next safepoint. */
         sm_collect_request(mm);
         return SM_OK;
     }
-    status = sm_cycle_run(mm, kind, SM_TRIGGER_MANUAL);
-    if (status == SM_OK)
-        sm_finalizers_run_ready(mm);
-    return status;
+    return cycle_and_destructors(mm, kind, SM_TRIGGER_MANUAL);
 }
 
 static sm_status collect_until_quiet(struct sm_manager *mm)

@@ -35,7 +35,7 @@ struct sm_cycles {
 /** Set the first deadlines, once the policy exists. */
 void sm_cycles_start(struct sm_manager *mm, const struct sm_config *config);
 
-/** Run one cycle. Errors: the policy's; SM_ERR_UNSUPPORTED without SM_CAP_COLLECT. */
+/** Run one cycle, under SM_CAP_COLLECT only. Errors: the policy's. */
 sm_status sm_cycle_run(struct sm_manager *mm, enum sm_collect_kind kind, enum sm_trigger trigger);
 
 /** Set bits of the attention word. Threads: any; async-signal-safe. */

@@ -1,7 +1,7 @@
 /**
  * The seam: what a policy provides, and what the manager provides to policies.
  *
- * A policy is one struct that starts with `struct sm_policy` and one const ops table. Only manager.c
+ * A policy is one struct that starts with `struct sm_policy` and one const ops table. Only mm/src
  * calls through the table, always on the owner thread unless stated; accounting, limits, pause timing
  * and fault injection live there, once. Required operations are never NULL; an optional one is NULL
  * exactly when its capability bit is clear, and creation checks that.

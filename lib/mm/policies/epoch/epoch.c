@@ -30,7 +30,8 @@ static const struct sm_option options[] = {
      .default_text = "0",
      .minimum = 0,
      .maximum = 1099511627776.0,
-     .help = "hard bound on memory retired and not yet reusable; 0: 8 times the threshold, at least 64M"},
+     .help = "memory retired and not yet reusable above which allocation is refused; one cycle may overshoot; 0: 8 "
+             "times the threshold, at least 64M"},
     {.key = "stall-report",
      .kind = SM_OPTION_COUNT,
      .unit = "ms",
