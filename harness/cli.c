@@ -2,9 +2,11 @@
 
 #include "build_info.h"
 #include "list.h"
+#include "output_file.h"
 #include "run_command.h"
 #include "run_options.h"
 #include "sapimem/option.h"
+#include "signals.h"
 #include "trace_command.h"
 
 #include <stdbool.h>
@@ -40,6 +42,7 @@ static bool asks_for(int argument_count, char *const arguments[], const char *wo
 
 static int print_version(void)
 {
+    hx_signals_let_end(true);
     printf("harness %s, commit %s%s, %s, %s, assertions %s, sanitizers %s\n", hx_build_info.version,
            hx_build_info.git_commit, hx_build_info.git_dirty ? " (changed)" : "", hx_build_info.compiler,
            hx_build_info.build_type, hx_build_info.assertions,
@@ -49,6 +52,7 @@ static int print_version(void)
 
 static int print_help(void)
 {
+    hx_signals_let_end(true);
     puts("usage: harness [COMMAND] [OPTIONS]\n\ncommands:");
     for (int i = 0; i < COMMAND_COUNT; i++)
         printf("  %-8s %s\n", commands[i].name, commands[i].summary);
@@ -70,7 +74,7 @@ static int refuse_command(const char *name)
     return hx_exit_refused(error.detail);
 }
 
-int hx_cli(int argument_count, char *const arguments[])
+static int dispatch(int argument_count, char *const arguments[])
 {
     bool names_command = argument_count > 1 && arguments[1][0] != '-';
     if (!names_command && asks_for(argument_count - 1, arguments + 1, "--help", "-h"))
@@ -82,10 +86,20 @@ int hx_cli(int argument_count, char *const arguments[])
     for (int i = 0; i < COMMAND_COUNT; i++) {
         if (strcmp(commands[i].name, arguments[1]) != 0)
             continue;
-        if (!asks_for(argument_count - 2, arguments + 2, "--help", "-h"))
+        bool asks_help = asks_for(argument_count - 2, arguments + 2, "--help", "-h");
+        /* Only a run has something to leave in order. */
+        hx_signals_let_end(asks_help || commands[i].run != hx_run_command);
+        if (!asks_help)
             return commands[i].run(argument_count - 2, arguments + 2);
         commands[i].help();
         return HX_EXIT_OK;
     }
     return refuse_command(arguments[1]);
+}
+
+int hx_cli(int argument_count, char *const arguments[])
+{
+    int code = dispatch(argument_count, arguments);
+    bool is_shown = hx_output_flush_stdout();
+    return code == HX_EXIT_OK && !is_shown ? HX_EXIT_FAILED : code;
 }

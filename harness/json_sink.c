@@ -245,8 +245,7 @@ static json_t *notes_json(const struct hx_report *report)
 
 static json_t *latency_json(const struct hx_report *report)
 {
-    return json_pack("{s:s, s:o}", "unit", report->plan->workload->step_unit, "service",
-                     histogram_json(&report->service_ns));
+    return json_pack("{s:s, s:o}", "unit", report->plan->step_unit, "service", histogram_json(&report->service_ns));
 }
 
 bool hx_json_write(const struct hx_report *report, FILE *stream)

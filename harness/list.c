@@ -103,14 +103,30 @@ const char *hx_option_kind_name(enum sm_option_kind kind)
     return names[kind];
 }
 
+/* Names of all that has options of its own: `list options NAME` takes them too. Returns how many. */
+static size_t add_option_owners(const char **names, size_t room)
+{
+    size_t count = 0;
+    for (size_t i = 0; sm_policy_table(i) != NULL && count < room; i++)
+        names[count++] = sm_policy_table(i)->name;
+    for (size_t i = 0; wl_table(i) != NULL && count < room; i++)
+        names[count++] = wl_table(i)->name;
+    if (count < room)
+        names[count++] = "trace";
+    return count;
+}
+
 static int refuse_name(const char *name, const struct hx_list *list)
 {
     struct sm_error error;
-    const char *names[HX_LIST_MAX];
+    const char *names[2 * HX_LIST_MAX];
     char near[160];
-    for (size_t i = 0; i < list->count; i++)
-        names[i] = list->items[i].name;
-    sm_near_names(name, names, list->count, near, sizeof(near));
+    size_t count = 0;
+    for (; count < list->count; count++)
+        names[count] = list->items[count].name;
+    if (strcmp(list->topic, "options") == 0)
+        count += add_option_owners(names + count, HX_LIST_MAX);
+    sm_near_names(name, names, count, near, sizeof(near));
     hx_refuse(&error, "list %s %.60s: unknown name; expected one %s%s", list->topic, name,
               near[0] != '\0' ? "such as " : "that harness list shows", near);
     return hx_exit_refused(error.detail);
@@ -172,7 +188,9 @@ static void print_list(const struct hx_list *list)
 static int show(const struct hx_list *lists, size_t list_count, bool as_json)
 {
     if (as_json)
-        return hx_json_list_write(lists, list_count, stdout) ? HX_EXIT_OK : HX_EXIT_FAILED;
+        return hx_json_list_write(lists, list_count, stdout) ? HX_EXIT_OK
+               : ferror(stdout)                              ? HX_EXIT_FAILED
+                                                             : hx_exit_refused("out of memory");
     for (size_t i = 0; i < list_count; i++)
         print_list(&lists[i]);
     return HX_EXIT_OK;

@@ -15,6 +15,8 @@ enum hx_metric_id {
     HX_METRIC_THROUGHPUT_BYTES_PER_S,
     HX_METRIC_STEPS,
     HX_METRIC_ALLOC_BYTES,
+    HX_METRIC_BOOT_ALLOC_BYTES, /**< allocation clock when the steps began */
+    HX_METRIC_STEP_ALLOC_BYTES, /**< what the steps added to it: the dividend of the throughput */
     HX_METRIC_ALLOC_COUNT,
     HX_METRIC_CHECKSUM,
     HX_METRIC_PEAK_RSS_BYTES,

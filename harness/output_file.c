@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio_ext.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -14,7 +16,7 @@ static sm_status refuse_path(const char *option, const char *path, int reason, s
 }
 
 /* Renaming over /dev/null or a pipe would replace it; such places are written directly. */
-static bool must_write_in_place(const char *path)
+bool hx_output_is_in_place(const char *path)
 {
     struct stat info;
     return stat(path, &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode);
@@ -60,15 +62,53 @@ sm_status hx_output_open(struct hx_output *output, const char *option, const cha
         output->stream = stdout;
         return SM_OK;
     }
-    if (!must_write_in_place(path))
+    if (!hx_output_is_in_place(path))
         return open_partial(output, option, error);
     output->stream = fopen(path, "we");
     return output->stream != NULL ? SM_OK : refuse_path(option, path, errno, error);
 }
 
+static bool stat_place(const char *path, struct stat *info)
+{
+    /* What a terminal or /dev/null shows twice is not lost; a file or a pipe behind standard output is one place. */
+    if (strcmp(path, "-") == 0)
+        return fstat(STDOUT_FILENO, info) == 0 && !S_ISCHR(info->st_mode);
+    return stat(path, info) == 0;
+}
+
+/* The directory with all links followed, and the name in it; false when there is no such directory. */
+static bool resolve_place(const char *path, char directory[PATH_MAX], const char **name)
+{
+    char parent[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    *name = slash != NULL ? slash + 1 : path;
+    if (slash == NULL)
+        return realpath(".", directory) != NULL;
+    int length = snprintf(parent, sizeof(parent), "%.*s", (int)(slash - path + 1), path);
+    return length > 0 && (size_t)length < sizeof(parent) && realpath(parent, directory) != NULL;
+}
+
+bool hx_output_is_same_place(const char *path, const char *other)
+{
+    struct stat info, other_info;
+    char directory[PATH_MAX], other_directory[PATH_MAX];
+    const char *name, *other_name;
+    if (strcmp(path, other) == 0)
+        return true;
+    if (stat_place(path, &info) && stat_place(other, &other_info))
+        return info.st_dev == other_info.st_dev && info.st_ino == other_info.st_ino;
+    if (strcmp(path, "-") == 0 || strcmp(other, "-") == 0)
+        return false;
+    return resolve_place(path, directory, &name) && resolve_place(other, other_directory, &other_name) &&
+           strcmp(directory, other_directory) == 0 && strcmp(name, other_name) == 0;
+}
+
 static sm_status fail(struct sm_error *error, const char *what, const struct hx_output *output, int reason)
 {
-    snprintf(error->detail, sizeof(error->detail), "%s: %s: %s", output->path, what, strerror(reason));
+    if (hx_output_is_stdout(output))
+        snprintf(error->detail, sizeof(error->detail), "standard output: %s", strerror(reason));
+    else
+        snprintf(error->detail, sizeof(error->detail), "%s: %s: %s", output->path, what, strerror(reason));
     error->status = SM_ERR_SYSTEM;
     return error->status;
 }
@@ -88,8 +128,37 @@ sm_status hx_output_commit(struct hx_output *output, struct sm_error *error)
     return status;
 }
 
+/* What could not be written was reported; at exit it would be tried, and at the next flush reported, again. */
+static void forget_stdout(void)
+{
+    __fpurge(stdout);
+    clearerr(stdout);
+}
+
+void hx_output_fail(struct hx_output *output, int reason)
+{
+    struct sm_error error = {SM_OK, ""};
+    fail(&error, "writing failed", output, reason != 0 ? reason : EIO);
+    fprintf(stderr, "harness: %s\n", error.detail);
+    hx_output_discard(output);
+}
+
+bool hx_output_flush_stdout(void)
+{
+    int reason = errno; /* of the write that failed, when the flush has nothing left to fail on */
+    if (fflush(stdout) != 0)
+        reason = errno;
+    else if (!ferror(stdout))
+        return true;
+    fprintf(stderr, "harness: standard output: %s\n", strerror(reason != 0 ? reason : EIO));
+    forget_stdout();
+    return false;
+}
+
 void hx_output_discard(struct hx_output *output)
 {
+    if (hx_output_is_stdout(output))
+        forget_stdout();
     if (output->stream != NULL && output->stream != stdout)
         fclose(output->stream);
     hx_output_abandon(output);

@@ -27,6 +27,12 @@ struct hx_output {
  */
 sm_status hx_output_open(struct hx_output *output, const char *option, const char *path, struct sm_error *error);
 
+/** Whether both paths lead to one place, however they are written; "-" is where standard output goes. */
+bool hx_output_is_same_place(const char *path, const char *other);
+
+/** Whether opening `path` may wait for somebody, and makes no temporary file: a device or a pipe. */
+bool hx_output_is_in_place(const char *path);
+
 static inline bool hx_output_is_open(const struct hx_output *output)
 {
     return output->stream != NULL;
@@ -39,6 +45,15 @@ static inline bool hx_output_is_stdout(const struct hx_output *output)
 
 /** Flush, sync and rename into place. Errors: SM_ERR_SYSTEM with a line; nothing is left behind then. */
 sm_status hx_output_commit(struct hx_output *output, struct sm_error *error);
+
+/** Print why writing failed, on standard error, and discard. */
+void hx_output_fail(struct hx_output *output, int reason);
+
+/**
+ * Flush standard output, for the end of every command. False when anything printed there was lost: the reason is
+ * then printed on standard error, once.
+ */
+bool hx_output_flush_stdout(void);
 
 /** Remove what was written. Fine when not open. */
 void hx_output_discard(struct hx_output *output);

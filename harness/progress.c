@@ -41,19 +41,26 @@ void hx_progress_show(struct hx_progress *progress, const struct sm_stats *stats
         snprintf(done, sizeof(done), "%3.0f %%  ", 100 * (share < 1 ? share : 1));
     char allocated[HX_QUANTITY_BYTES], live[HX_QUANTITY_BYTES], committed[HX_QUANTITY_BYTES],
         elapsed[HX_QUANTITY_BYTES];
-    fprintf(stderr, "%s%s%s  %s allocated  %" PRIu64 " %ss  live %s  committed %s  %" PRIu64 " cycles%s",
+    fprintf(stderr, "%s%s%s  %s allocated  %" PRIu64 " %s%s  live %s  committed %s  %" PRIu64 " cycle%s%s",
             progress->is_terminal ? "\r\033[K" : "", done, hx_format_ns(elapsed_ns, elapsed),
-            hx_format_bytes(stats->alloc_bytes, allocated), step_count, progress->plan->workload->step_unit,
-            hx_format_bytes(stats->live_bytes, live), hx_format_bytes(stats->committed_bytes, committed), stats->cycles,
+            hx_format_bytes(stats->alloc_bytes, allocated), step_count, progress->plan->step_unit,
+            hx_plural_s(step_count), hx_format_bytes(stats->live_bytes, live),
+            hx_format_bytes(stats->committed_bytes, committed), stats->cycles, hx_plural_s(stats->cycles),
             progress->is_terminal ? "" : "\n");
     fflush(stderr);
     progress->is_shown = true;
     progress->next_ns = now_ns + INTERVAL_NS;
 }
 
-void hx_progress_end(struct hx_progress *progress)
+void hx_progress_clear(struct hx_progress *progress)
 {
     if (progress->is_shown && progress->is_terminal)
         fputs("\r\033[K", stderr);
+    progress->is_shown = false;
+}
+
+void hx_progress_end(struct hx_progress *progress)
+{
+    hx_progress_clear(progress);
     progress->is_on = false;
 }

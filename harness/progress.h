@@ -24,7 +24,10 @@ static inline bool hx_progress_is_due(const struct hx_progress *progress, uint64
 
 void hx_progress_show(struct hx_progress *progress, const struct sm_stats *stats, uint64_t step_count, uint64_t now_ns);
 
-/** Clear the line. */
+/** Clear the line, if one is shown, so that another can be printed in its place. */
+void hx_progress_clear(struct hx_progress *progress);
+
+/** Clear the line and show none any more. */
 void hx_progress_end(struct hx_progress *progress);
 
 #endif

@@ -49,6 +49,11 @@ const char *hx_format_count(uint64_t count, char *text)
     return text;
 }
 
+const char *hx_plural_s(uint64_t count)
+{
+    return count == 1 ? "" : "s";
+}
+
 const char *hx_format_size(uint64_t bytes, char *text)
 {
     static const char suffixes[] = {'\0', 'K', 'M', 'G'};

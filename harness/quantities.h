@@ -15,6 +15,9 @@ const char *hx_format_ns(uint64_t nanoseconds, char *text);
 /** "1,234,567". Returns `text`. */
 const char *hx_format_count(uint64_t count, char *text);
 
+/** What turns a noun into its plural: "" for one, "s" for any other count. */
+const char *hx_plural_s(uint64_t count);
+
 /** "16M" where that is exact, otherwise plain bytes: a size as the command line takes it. Returns `text`. */
 const char *hx_format_size(uint64_t bytes, char *text);
 

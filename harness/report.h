@@ -29,7 +29,7 @@ struct hx_report {
     enum hx_repeatability repeatability;
     struct hx_metrics metrics;
     struct hx_pauses pauses;
-    struct hx_histogram service_ns; /**< time of each step */
+    struct hx_histogram service_ns; /**< time of each completed step */
     struct hx_cycle_log cycles;
     struct hx_guard_log guards;
     struct hx_sampler sampler;

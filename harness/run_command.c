@@ -1,14 +1,17 @@
 #include "run_command.h"
 
+#include "control.h"
 #include "csv_sink.h"
 #include "json_sink.h"
 #include "output_file.h"
 #include "report.h"
 #include "runner.h"
 #include "sapimem/manager.h"
+#include "signals.h"
 #include "spec_names.h"
 #include "summary.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,17 +52,34 @@ static void session_destroy(struct session *session)
     free(session);
 }
 
+/* Opening a pipe waits for its reader; nothing is there to undo yet, so a signal may end the wait and the program. */
+static sm_status open_output(struct hx_output *output, const struct hx_option *option, const char *path,
+                             struct sm_error *error)
+{
+    bool is_in_place = hx_output_is_in_place(path);
+    if (is_in_place)
+        hx_signals_let_end(true);
+    sm_status status = hx_output_open(output, option->name, path, error);
+    if (is_in_place)
+        hx_signals_let_end(false);
+    return status;
+}
+
+/* Places written directly come first: after them there are temporary files, which a signal must not leave behind. */
 static sm_status open_outputs(struct session *session, struct sm_error *error)
 {
     static const enum hx_option_id ids[OUTPUT_COUNT] = {HX_OPT_JSON, HX_OPT_CSV};
     const struct hx_run_options *options = &session->plan.options;
     if (options->given[HX_OPT_JSON] && options->given[HX_OPT_CSV] &&
-        strcmp(options->value[HX_OPT_JSON].text, options->value[HX_OPT_CSV].text) == 0)
+        hx_output_is_same_place(options->value[HX_OPT_JSON].text, options->value[HX_OPT_CSV].text))
         return hx_refuse(error, "--csv=%s: expected another place than --json", options->value[HX_OPT_CSV].text);
     sm_status status = SM_OK;
-    for (int i = 0; i < OUTPUT_COUNT && status == SM_OK; i++)
-        if (options->given[ids[i]])
-            status = hx_output_open(&session->outputs[i], hx_option(ids[i])->name, options->value[ids[i]].text, error);
+    for (int i = 0; i < 2 * OUTPUT_COUNT && status == SM_OK; i++) {
+        int index = i % OUTPUT_COUNT;
+        const char *path = options->given[ids[index]] ? options->value[ids[index]].text : NULL;
+        if (path != NULL && hx_output_is_in_place(path) == (i < OUTPUT_COUNT))
+            status = open_output(&session->outputs[index], hx_option(ids[index]), path, error);
+    }
     return status;
 }
 
@@ -96,9 +116,9 @@ static bool write_output(struct session *session, int index, bool (*write)(const
     struct sm_error error = {SM_OK, ""};
     if (!hx_output_is_open(output))
         return true;
+    errno = 0;
     if (!write(&session->report, output->stream)) {
-        fprintf(stderr, "harness: %s: writing failed\n", output->path);
-        hx_output_discard(output);
+        hx_output_fail(output, errno);
         return false;
     }
     if (hx_output_commit(output, &error) != SM_OK) {
@@ -117,7 +137,22 @@ static bool write_results(struct session *session)
     is_written = write_output(session, OUTPUT_CSV, hx_csv_write) && is_written;
     if (!takes_stdout && session->plan.options.value[HX_OPT_QUIET].count == 0)
         hx_summary_print(&session->report, stdout);
-    return fflush(stdout) == 0 && is_written;
+    return hx_output_flush_stdout() && is_written;
+}
+
+/* The run's own watch of the signals has ended; without another, a place that takes nothing could not be left. */
+static bool write_results_watched(struct session *session)
+{
+    struct hx_control control = {.stop = HX_STOP_NONE};
+    struct hx_signals *signals = NULL;
+    if (session->report.status == HX_STATUS_INTERRUPTED)
+        hx_control_request_stop(&control, HX_STOP_INTERRUPTED);
+    /* Refused a thread, the results are written all the same: the signals stay blocked then. */
+    if (hx_signals_start(&control, 0, session->outputs, OUTPUT_COUNT, &signals) != SM_OK)
+        signals = NULL;
+    bool is_written = write_results(session);
+    hx_signals_stop(signals);
+    return is_written;
 }
 
 static int exit_code(const struct hx_report *report)
@@ -139,7 +174,7 @@ int hx_run_command(int argument_count, char *const arguments[])
         hx_run_execute(&session->plan, &session->report, session->outputs, OUTPUT_COUNT, &error) != SM_OK) {
         hx_exit_refused(error.detail);
     } else {
-        bool is_written = write_results(session);
+        bool is_written = write_results_watched(session);
         code = exit_code(&session->report);
         if (!is_written && code == HX_EXIT_OK)
             code = HX_EXIT_FAILED;
@@ -167,6 +202,8 @@ void hx_run_help(void)
          "SIZE: 65536, 64K, 16M, 1G (powers of 1024); N: 1000, 10k, 5m (powers of 1000); [default].\n");
     for (int id = 0; id < HX_OPTION_COUNT; id++)
         print_option(hx_option((enum hx_option_id)id));
-    puts("\nSignals: SIGINT and SIGTERM end the run cleanly, twice at once; SIGUSR1 asks for a cycle.\n"
+    puts("\nSignals: SIGINT, SIGTERM and SIGHUP end the run cleanly, another one a second or more later ends it at "
+         "once\n"
+         "with nothing written; SIGUSR1 asks for a cycle.\n"
          "Exit: 0 done, 1 the run failed (the result says how), 2 refused before anything ran, 130 interrupted.");
 }

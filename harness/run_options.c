@@ -49,7 +49,8 @@ static const struct hx_option table[HX_OPTION_COUNT] = {
                          .unit = "",
                          .placeholder = "NAME[:KEY=VALUE,...]|trace:FILE",
                          .default_note = "by SAPI: cli-queue (cli), fpm-page (fpm)",
-                         .help = "what drives the heap; see harness list workloads"},
+                         .help = "what drives the heap; see harness list workloads; trace:FILE,repeat=3 sets a trace's "
+                                 "option, unless a file has that name"},
     [HX_OPT_MEMORY_LIMIT] = {.name = "memory-limit",
                              .kind = HX_KIND_SIZE,
                              .unit = "bytes",
@@ -238,11 +239,20 @@ sm_status hx_refuse(struct sm_error *error, const char *format, ...)
     return error->status;
 }
 
+/* The unit after the least value: "1 byte", "4096 bytes", or nothing. */
+static sm_status refuse_small(const struct hx_option *option, const char *text, struct sm_error *error)
+{
+    size_t length = strlen(option->unit);
+    if (option->minimum == 1 && length > 0 && option->unit[length - 1] == 's')
+        length--;
+    return hx_refuse(error, "--%s=%s: expected at least %.15g%s%.*s", option->name, text, option->minimum,
+                     length > 0 ? " " : "", (int)length, option->unit);
+}
+
 static sm_status refuse_range(const struct hx_option *option, const char *text, struct sm_error *error)
 {
     if (option->maximum >= COUNT_MAX)
-        return hx_refuse(error, "--%s=%s: expected at least %.15g%s%s", option->name, text, option->minimum,
-                         *option->unit ? " " : "", option->unit);
+        return refuse_small(option, text, error);
     return hx_refuse(error, "--%s=%s: expected %.15g to %.15g%s%s", option->name, text, option->minimum,
                      option->maximum, *option->unit ? " " : "", option->unit);
 }

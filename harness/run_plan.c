@@ -54,18 +54,52 @@ bool hx_plan_has_cycles(const struct hx_plan *plan)
 
 /* ---- SAPI and workload ---- */
 
-static sm_status resolve_trace(struct hx_plan *plan, const char *path, struct sm_error *error)
+/* Cuts the last ",key=value" off `path`; returns where it began, or NULL when there is none. */
+static char *cut_last_pair(char *path)
 {
+    char *comma = strrchr(path, ',');
+    if (comma == NULL || comma == path || comma[1] == '=' || strchr(comma, '=') == NULL)
+        return NULL;
+    *comma = '\0';
+    return comma;
+}
+
+/*
+ * Copies the file's name out of "FILE[,key=value]..." and returns the options after it, or NULL when there are
+ * none. A file may have such a name itself, so pairs count as options only while no file has the name with them.
+ */
+static const char *split_trace_spec(const char *spec, char *path, size_t path_bytes)
+{
+    snprintf(path, path_bytes, "%s", spec);
+    const char *options = NULL;
+    while (access(path, F_OK) != 0) {
+        const char *cut = cut_last_pair(path);
+        if (cut == NULL)
+            break;
+        options = spec + (cut - path) + 1;
+    }
+    return options;
+}
+
+static sm_status resolve_trace(struct hx_plan *plan, const char *spec, struct sm_error *error)
+{
+    if (strlen(spec) >= sizeof(plan->trace_file))
+        return hx_refuse(error, "--workload=trace:%.60s...: expected a shorter text", spec);
+    const char *options = split_trace_spec(spec, plan->trace_file, sizeof(plan->trace_file));
+    const char *path = plan->trace_file;
     plan->workload = &wl_trace;
     plan->trace_path = path;
     if (access(path, R_OK) != 0)
         return hx_refuse(error, "--workload=trace:%.200s: expected a readable trace: %s", path, strerror(errno));
     plan->sapi = wl_trace_sapi(path);
+    plan->step_unit = plan->sapi == SM_SAPI_FPM ? "request" : wl_trace.step_unit;
     if (is_given(plan, HX_OPT_SAPI))
         plan->sapi = (enum sm_sapi)count_of(plan, HX_OPT_SAPI);
     snprintf(plan->workload_name, sizeof(plan->workload_name), "%s%s", trace_prefix, path);
-    return sm_options_parse("workload trace", wl_trace.options, wl_trace.option_count, NULL, &plan->workload_options,
-                            error);
+    if (sm_options_parse("workload trace", wl_trace.options, wl_trace.option_count, options, &plan->workload_options,
+                         error) != SM_OK)
+        return hx_refuse_spec("workload", plan->options.value[HX_OPT_WORKLOAD].text, error);
+    return SM_OK;
 }
 
 static sm_status resolve_workload(struct hx_plan *plan, struct sm_error *error)
@@ -79,6 +113,7 @@ static sm_status resolve_workload(struct hx_plan *plan, struct sm_error *error)
     plan->workload = wl_find(plan->workload_name);
     if (plan->workload == NULL)
         return hx_refuse_workload(plan->workload_name, error);
+    plan->step_unit = plan->workload->step_unit;
     plan->sapi = is_given(plan, HX_OPT_SAPI) ? (enum sm_sapi)count_of(plan, HX_OPT_SAPI) : plan->workload->sapi;
     if (plan->sapi != plan->workload->sapi)
         return hx_refuse(error, "--sapi=%s: expected %s, the one workload %s is written for",
@@ -291,7 +326,7 @@ static sm_status resolve_work(struct hx_plan *plan, struct sm_error *error)
         if (plan->alloc_bytes != 0)
             derive_count(plan, HX_OPT_ALLOC, plan->alloc_bytes);
         if (plan->steps != 0)
-            derive_count(plan, strcmp(plan->workload->step_unit, "request") == 0 ? HX_OPT_REQUESTS : HX_OPT_ITERATIONS,
+            derive_count(plan, strcmp(plan->step_unit, "request") == 0 ? HX_OPT_REQUESTS : HX_OPT_ITERATIONS,
                          plan->steps);
         return SM_OK;
     }

@@ -13,7 +13,7 @@
 
 struct sm_policy_ops;
 
-enum { HX_SPEC_BYTES = 512 };
+enum { HX_SPEC_BYTES = 512, HX_PATH_BYTES = 4096 };
 
 struct hx_plan {
     struct hx_run_options options; /**< with what was derived filled in: the echo in results */
@@ -23,8 +23,10 @@ struct hx_plan {
     char policy_name[HX_SPEC_BYTES];
     const struct wl_ops *workload;
     struct sm_option_values workload_options;
-    char workload_name[HX_SPEC_BYTES]; /**< "trace:FILE" for a trace */
-    const char *trace_path;            /**< NULL: no trace */
+    char workload_name[HX_PATH_BYTES + 8]; /**< "trace:FILE" for a trace */
+    char trace_file[HX_PATH_BYTES];        /**< what trace_path points to */
+    const char *trace_path;                /**< NULL: no trace */
+    const char *step_unit;                 /**< "iteration" or "request": the workload's, or what the trace recorded */
     char pacing_text[64];
     enum sm_sapi sapi;
     uint64_t threshold_bytes;    /**< 0: not paced by a fixed threshold */

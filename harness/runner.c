@@ -59,8 +59,10 @@ static void on_cycle(void *context, const struct sm_cycle_record *cycle)
 {
     struct run *run = (struct run *)context;
     hx_cycle_log_add(&run->report->cycles, cycle);
-    if (run->plan->options.value[HX_OPT_TRACE_GC].count != 0)
-        hx_cycle_line_print(cycle, hx_now_ns() - run->report->sampler.start_ns, stderr);
+    if (run->plan->options.value[HX_OPT_TRACE_GC].count == 0)
+        return;
+    hx_progress_clear(&run->progress);
+    hx_cycle_line_print(cycle, hx_now_ns() - run->report->sampler.start_ns, stderr);
 }
 
 static void on_guard_stall(void *context, const struct sm_guard_report *report)
@@ -169,23 +171,48 @@ static bool was_stopped(struct run *run)
     return false;
 }
 
+/* A trace has its own end, which may come before the one asked for: then the figures are those of less work. */
+static void note_early_end(struct run *run, uint64_t clock_bytes)
+{
+    const struct hx_plan *plan = run->plan;
+    struct hx_notes *notes = &run->report->notes;
+    char done[HX_QUANTITY_BYTES], asked[HX_QUANTITY_BYTES];
+    if (plan->steps != 0)
+        hx_note(notes, "the trace ended after %s of %s steps", hx_format_count(run->instance->steps_done, done),
+                hx_format_count(plan->steps, asked));
+    else if (plan->alloc_bytes != 0)
+        hx_note(notes, "the trace ended after %s of %s bytes", hx_format_count(clock_bytes, done),
+                hx_format_count(plan->alloc_bytes, asked));
+    else if (plan->work_ns != 0)
+        hx_note(notes, "the trace ended before the %s asked for", hx_format_ns(plan->work_ns, asked));
+}
+
 /* Steps until the work is done, someone asks for an end, or a step fails. */
 static void run_steps(struct run *run)
 {
     struct wl_instance *instance = run->instance;
     uint64_t now_ns = run->work_start_ns;
+    uint64_t start_ns = now_ns;
+    uint64_t steps_timed = instance->steps_done;
     while (!was_stopped(run)) {
-        uint64_t start_ns = now_ns;
         enum wl_step step = instance->ops->step(instance);
         now_ns = hx_now_ns();
-        hx_histogram_add(&run->report->service_ns, now_ns - start_ns);
+        /* A trace replays a long iteration in several calls: it takes from its first to its last. */
+        if (instance->steps_done != steps_timed) {
+            hx_histogram_add(&run->report->service_ns, now_ns - start_ns);
+            steps_timed = instance->steps_done;
+            start_ns = now_ns;
+        }
         uint64_t clock_bytes = sm_hot(instance->mm)->alloc_bytes;
         hx_control_set_clock(&run->control, clock_bytes);
         if (step == WL_STEP_FAILED || step == WL_STEP_INVALID) {
             fail_on_step(run, step);
             return;
         }
-        if (step == WL_STEP_DONE || work_is_done(run, clock_bytes, now_ns)) {
+        bool is_done = work_is_done(run, clock_bytes, now_ns);
+        if (step == WL_STEP_DONE || is_done) {
+            if (!is_done)
+                note_early_end(run, clock_bytes);
             run->reached_end = true;
             return;
         }
@@ -212,9 +239,11 @@ static void measure_end_of_work(struct run *run, uint64_t wall_ns)
     hx_metrics_set(metrics, HX_METRIC_END_COMMITTED_BYTES, stats.committed_bytes);
     hx_metrics_set(metrics, HX_METRIC_END_RSS_ANON_BYTES, sampler->last.rss_anon_bytes);
     hx_metrics_set(metrics, HX_METRIC_SAMPLING_NS, sampler->cost_ns);
+    uint64_t step_bytes = stats.alloc_bytes - run->work_start_bytes;
+    hx_metrics_set(metrics, HX_METRIC_STEP_ALLOC_BYTES, step_bytes);
     if (wall_ns != 0)
         hx_metrics_set(metrics, HX_METRIC_THROUGHPUT_BYTES_PER_S,
-                       (uint64_t)((double)(stats.alloc_bytes - run->work_start_bytes) * 1e9 / (double)wall_ns));
+                       (uint64_t)((double)step_bytes * 1e9 / (double)wall_ns));
 }
 
 static void work(struct run *run)
@@ -223,6 +252,7 @@ static void work(struct run *run)
     uint64_t process_ns = hx_process_cpu_ns();
     uint64_t thread_ns = hx_thread_cpu_ns();
     run->work_start_bytes = sm_hot(run->instance->mm)->alloc_bytes;
+    hx_metrics_set(metrics, HX_METRIC_BOOT_ALLOC_BYTES, run->work_start_bytes);
     run->work_start_ns = hx_now_ns();
     run->is_working = true;
     run_steps(run);
@@ -247,8 +277,8 @@ static void end_observers(struct run *run)
     hx_metrics_set(&run->report->metrics, HX_METRIC_OBSERVER_READS, result.objects_read);
     if (result.broken_objects > 0) {
         char line[SM_DETAIL_BYTES];
-        snprintf(line, sizeof(line), "observers read %" PRIu64 " broken objects under their guards",
-                 result.broken_objects);
+        snprintf(line, sizeof(line), "observers read %" PRIu64 " broken object%s under their guards",
+                 result.broken_objects, hx_plural_s(result.broken_objects));
         set_status(run, HX_STATUS_INVALID, line);
     }
 }
@@ -355,9 +385,10 @@ static void add_notes(struct run *run)
     struct hx_report *report = run->report;
     if (report->cycles.stride > 1)
         hx_note(&report->notes, "the cycles array holds one in %" PRIu64, report->cycles.stride);
-    if (report->sampler.count < 200)
-        hx_note(&report->notes, "the series has %zu points: too few safepoints in so short a run",
-                report->sampler.count);
+    /* Without a step there was nothing to sample. */
+    if (report->sampler.count < 200 && report->metrics.is_known[HX_METRIC_WALL_NS])
+        hx_note(&report->notes, "the series has %zu point%s: too few safepoints in so short a run",
+                report->sampler.count, hx_plural_s(report->sampler.count));
     if (report->context.count == HX_FACTS_MAX)
         hx_note(&report->notes, "the context is not complete: too many facts");
 }
@@ -378,6 +409,9 @@ static sm_status judge_creation(struct run *run, struct sm_error *error)
 
 static void tear_down(struct run *run)
 {
+    /* A run that never came to its work has no other figures. */
+    if (!run->report->metrics.is_known[HX_METRIC_PEAK_RSS_BYTES])
+        hx_metrics_set(&run->report->metrics, HX_METRIC_PEAK_RSS_BYTES, hx_process_memory_peak());
     if (run->signals != NULL)
         hx_signals_attach(run->signals, NULL);
     if (run->instance != NULL)
@@ -386,8 +420,10 @@ static void tear_down(struct run *run)
     hx_sampler_end(&run->report->sampler);
 }
 
-static void tell_notes(const struct hx_plan *plan)
+static void tell_notes(struct run *run)
 {
+    const struct hx_plan *plan = run->plan;
+    hx_progress_clear(&run->progress);
     for (size_t i = 0; i < plan->told.count; i++)
         fprintf(stderr, "harness: note: %s\n", plan->told.lines[i]);
 }
@@ -408,10 +444,13 @@ sm_status hx_run_execute(const struct hx_plan *plan, struct hx_report *report, c
     sm_status status = SM_OK;
     if (!create_instance(&run, error)) {
         status = judge_creation(&run, error);
+        /* A refusal is one line and no more. */
+        if (status == SM_OK)
+            tell_notes(&run);
     } else if (!start_observers(&run, error)) {
         set_status(&run, HX_STATUS_INVALID, error->detail);
     } else {
-        tell_notes(plan);
+        tell_notes(&run);
         work(&run);
         conclude(&run);
     }

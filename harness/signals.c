@@ -15,6 +15,9 @@
 
 enum { EXIT_INTERRUPTED = 130 };
 
+/* timeout(1) signals its child and then the child's group: what comes that soon is the same wish, not a second one. */
+static const uint64_t same_wish_ns = 1000000000;
+
 struct hx_signals {
     struct hx_control *control;
     const struct hx_output *outputs;
@@ -22,7 +25,8 @@ struct hx_signals {
     pthread_mutex_t lock; /* guards mm and deadline_ns */
     struct sm_manager *mm;
     uint64_t deadline_ns; /* 0: none */
-    unsigned interrupt_count;
+    bool is_interrupted;
+    uint64_t interrupted_ns; /* when the first interrupt came */
     int signal_fd;
     int wake_fd;
     sigset_t old_mask;
@@ -31,12 +35,21 @@ struct hx_signals {
 
 static void take_interrupt(struct hx_signals *signals)
 {
-    if (++signals->interrupt_count == 1) {
+    static const char line[] = "harness: stopped at once, nothing written\n";
+    uint64_t now_ns = hx_now_ns();
+    if (!signals->is_interrupted) {
+        signals->is_interrupted = true;
+        signals->interrupted_ns = now_ns;
         hx_control_request_stop(signals->control, HX_STOP_INTERRUPTED);
         return;
     }
+    if (now_ns - signals->interrupted_ns < same_wish_ns)
+        return;
     for (size_t i = 0; i < signals->output_count; i++)
         hx_output_abandon(&signals->outputs[i]);
+    /* Not through stdio: the thread that is cut short may hold the stream's lock. */
+    ssize_t written = write(STDERR_FILENO, line, sizeof(line) - 1);
+    (void)written;
     _exit(EXIT_INTERRUPTED);
 }
 
@@ -107,6 +120,40 @@ static void release(struct hx_signals *signals)
     free(signals);
 }
 
+static void fill_ending(sigset_t *mask)
+{
+    struct sigaction hangup;
+    sigemptyset(mask);
+    sigaddset(mask, SIGINT);
+    sigaddset(mask, SIGTERM);
+    /* Under nohup a hangup means nothing; blocked, it would be delivered all the same. */
+    if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler != SIG_IGN)
+        sigaddset(mask, SIGHUP);
+}
+
+static void fill_all(sigset_t *mask)
+{
+    fill_ending(mask);
+    sigaddset(mask, SIGUSR1);
+}
+
+void hx_signals_hold(void)
+{
+    sigset_t mask;
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    fill_all(&mask);
+    pthread_sigmask(SIG_BLOCK, &mask, NULL);
+    sigemptyset(&ignore.sa_mask);
+    sigaction(SIGPIPE, &ignore, NULL);
+}
+
+void hx_signals_let_end(bool may_end)
+{
+    sigset_t mask;
+    fill_ending(&mask);
+    pthread_sigmask(may_end ? SIG_UNBLOCK : SIG_BLOCK, &mask, NULL);
+}
+
 sm_status hx_signals_start(struct hx_control *control, uint64_t timeout_ns, const struct hx_output *outputs,
                            size_t output_count, struct hx_signals **started)
 {
@@ -115,12 +162,11 @@ sm_status hx_signals_start(struct hx_control *control, uint64_t timeout_ns, cons
         return SM_ERR_SYSTEM;
     *signals = (struct hx_signals){.control = control, .outputs = outputs, .output_count = output_count};
     signals->deadline_ns = timeout_ns != 0 ? hx_now_ns() + timeout_ns : 0;
+    signals->is_interrupted = hx_control_stop(control) == HX_STOP_INTERRUPTED;
+    signals->interrupted_ns = hx_now_ns();
     pthread_mutex_init(&signals->lock, NULL);
     sigset_t mask;
-    sigemptyset(&mask);
-    sigaddset(&mask, SIGINT);
-    sigaddset(&mask, SIGTERM);
-    sigaddset(&mask, SIGUSR1);
+    fill_all(&mask);
     if (open_files(signals, &mask) != SM_OK)
         goto failed;
     pthread_sigmask(SIG_BLOCK, &mask, &signals->old_mask);

@@ -1,8 +1,8 @@
 /**
  * Signals, taken by a thread of their own, so that no handler and no global is needed.
  *
- * SIGINT and SIGTERM ask for a clean stop; a second one ends the program at once, with partial outputs
- * removed. SIGUSR1 asks for a cycle. The thread also keeps the run's timeout.
+ * SIGINT, SIGTERM and SIGHUP ask for a clean stop; another one, a second or more later, ends the program at
+ * once, with partial outputs removed. SIGUSR1 asks for a cycle. The thread also keeps the run's timeout.
  */
 #ifndef HX_SIGNALS_H
 #define HX_SIGNALS_H
@@ -11,13 +11,25 @@
 #include "output_file.h"
 #include "sapimem/status.h"
 
+#include <stdbool.h>
+
 struct hx_signals;
 struct sm_manager;
 
 /**
+ * For the first line of main: block the signals, so that none that comes early ends the program, and ignore
+ * SIGPIPE, so that a reader that went away is an error of the write.
+ */
+void hx_signals_hold(void);
+
+/** Whether SIGINT, SIGTERM and SIGHUP end the program by themselves, as they should where nothing needs undoing. */
+void hx_signals_let_end(bool may_end);
+
+/**
  * Block the signals in this thread (and so in all it starts) and start the thread that takes them.
  *
- * `timeout_ns` 0: none. The `output_count` outputs outlive it.
+ * `timeout_ns` 0: none. The `output_count` outputs outlive it. When `control` says interrupted already, the first
+ * signal counts as taken.
  * Errors: SM_ERR_SYSTEM.
  */
 sm_status hx_signals_start(struct hx_control *control, uint64_t timeout_ns, const struct hx_output *outputs,

@@ -35,10 +35,10 @@ static void print_work(const struct hx_report *report, FILE *stream)
 {
     const struct hx_metrics *metrics = &report->metrics;
     print_metric(stream, "  throughput  ", metrics, HX_METRIC_THROUGHPUT_BYTES_PER_S, hx_format_bytes);
-    print_metric(stream, "/s   (", metrics, HX_METRIC_ALLOC_BYTES, hx_format_bytes);
+    print_metric(stream, "/s   (", metrics, HX_METRIC_STEP_ALLOC_BYTES, hx_format_bytes);
     print_metric(stream, " in ", metrics, HX_METRIC_WALL_NS, hx_format_ns);
     print_metric(stream, ", ", metrics, HX_METRIC_STEPS, hx_format_count);
-    fprintf(stream, " %ss)\n", report->plan->workload->step_unit);
+    fprintf(stream, " %s%s)\n", report->plan->step_unit, hx_plural_s(metrics->value[HX_METRIC_STEPS]));
     print_metric(stream, "  cpu         ", metrics, HX_METRIC_CPU_NS, hx_format_ns);
     print_metric(stream, "   of which VM thread ", metrics, HX_METRIC_VM_CPU_NS, hx_format_ns);
     fputc('\n', stream);
@@ -48,7 +48,11 @@ static void print_step_latency(const struct hx_report *report, FILE *stream)
 {
     char p50[HX_QUANTITY_BYTES], p99[HX_QUANTITY_BYTES], max[HX_QUANTITY_BYTES];
     const struct hx_histogram *service = &report->service_ns;
-    fprintf(stream, "  %-10s  p50 %s   p99 %s   max %s\n", report->plan->workload->step_unit,
+    if (service->count == 0) {
+        fprintf(stream, "  %-10s  none completed\n", report->plan->step_unit);
+        return;
+    }
+    fprintf(stream, "  %-10s  p50 %s   p99 %s   max %s\n", report->plan->step_unit,
             hx_format_ns(hx_histogram_quantile(service, 0.5), p50),
             hx_format_ns(hx_histogram_quantile(service, 0.99), p99), hx_format_ns(service->maximum, max));
 }
@@ -66,16 +70,15 @@ static void print_pauses(const struct hx_report *report, FILE *stream)
         return;
     }
     char p50[HX_QUANTITY_BYTES], p99[HX_QUANTITY_BYTES], p999[HX_QUANTITY_BYTES], max[HX_QUANTITY_BYTES],
-        undelayed[HX_QUANTITY_BYTES];
+        undelayed[HX_QUANTITY_BYTES], count[HX_QUANTITY_BYTES];
     double share = report->metrics.value[HX_METRIC_WALL_NS] != 0
                        ? 100 * (double)all->total / (double)report->metrics.value[HX_METRIC_WALL_NS]
                        : 0;
     fprintf(stream,
-            "  pauses      p50 %s   p99 %s   p99.9 %s   max %s (%s undelayed)   %" PRIu64
-            " of them, %.1f %% of the time\n",
+            "  pauses      p50 %s   p99 %s   p99.9 %s   max %s (%s undelayed)   %s of them, %.1f %% of the time\n",
             hx_format_ns(hx_histogram_quantile(all, 0.5), p50), hx_format_ns(hx_histogram_quantile(all, 0.99), p99),
             hx_format_ns(hx_histogram_quantile(all, 0.999), p999), hx_format_ns(all->maximum, max),
-            hx_format_ns(report->pauses.max_undelayed_ns, undelayed), all->count, share);
+            hx_format_ns(report->pauses.max_undelayed_ns, undelayed), hx_format_count(all->count, count), share);
 }
 
 static void print_memory(const struct hx_report *report, FILE *stream)
@@ -89,7 +92,8 @@ static void print_memory(const struct hx_report *report, FILE *stream)
     print_metric(stream, "   peak live ", metrics, HX_METRIC_PEAK_LIVE_BYTES, hx_format_bytes);
     print_metric(stream, "\n  backlog     peak ", metrics, HX_METRIC_PEAK_BACKLOG_BYTES, hx_format_bytes);
     print_metric(stream, "\n  leaked      ", metrics, HX_METRIC_LEAKED_OBJECTS, hx_format_count);
-    print_metric(stream, " objects   retained ", metrics, HX_METRIC_RETAINED_OBJECTS, hx_format_count);
+    fprintf(stream, " object%s", hx_plural_s(metrics->value[HX_METRIC_LEAKED_OBJECTS]));
+    print_metric(stream, "   retained ", metrics, HX_METRIC_RETAINED_OBJECTS, hx_format_count);
     fputc('\n', stream);
 }
 
@@ -109,9 +113,16 @@ static void print_notes(const struct hx_notes *notes, FILE *stream)
         fprintf(stream, "  note        %s\n", notes->lines[i]);
 }
 
-void hx_summary_print(const struct hx_report *report, FILE *stream)
+/* Of a run that never came to its work there is nothing else to say. */
+static void print_before_work(const struct hx_report *report, FILE *stream)
 {
-    print_title(report, stream);
+    print_metric(stream, "  rss         peak ", &report->metrics, HX_METRIC_PEAK_RSS_BYTES, hx_format_bytes);
+    print_metric(stream, "   before the heap ", &report->metrics, HX_METRIC_BASELINE_RSS_BYTES, hx_format_bytes);
+    fputc('\n', stream);
+}
+
+static void print_figures(const struct hx_report *report, FILE *stream)
+{
     print_work(report, stream);
     print_step_latency(report, stream);
     print_pauses(report, stream);
@@ -119,6 +130,15 @@ void hx_summary_print(const struct hx_report *report, FILE *stream)
     if (report->metrics.is_known[HX_METRIC_CHECKSUM])
         fprintf(stream, "  checksum    %016" PRIx64 "\n", report->metrics.value[HX_METRIC_CHECKSUM]);
     print_guards(report, stream);
+}
+
+void hx_summary_print(const struct hx_report *report, FILE *stream)
+{
+    print_title(report, stream);
+    if (report->metrics.is_known[HX_METRIC_WALL_NS])
+        print_figures(report, stream);
+    else
+        print_before_work(report, stream);
     print_notes(&report->plan->notes, stream);
     print_notes(&report->notes, stream);
 }

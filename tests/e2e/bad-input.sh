@@ -8,6 +8,7 @@ mkdir out directory
 printf 'not a trace\n' >plain.txt
 printf '# sapitrace 1\nn 1 bogus 10 0\n' >kind.sapitrace
 printf '# sapitrace 1\n(\nn 1 array 0 2\ns 1 5 0\n)\n' >slot.sapitrace
+printf '# sapitrace 1\n(\n)\n' >trivial.sapitrace
 printf '\x28\xb5\x2f\xfd broken' >broken.sapitrace.zst
 
 # What the line must name, then the arguments. Results go to out/, which must stay empty.
@@ -23,6 +24,9 @@ cases=(
     "nonsense|--workload=cli-queue:nonsense=1"
     "cache|--workload=cli-queue:cache=-5"
     "trace:missing|--workload=trace:missing.sapitrace"
+    "trace:missing|--workload=trace:missing.sapitrace,repeat=2"
+    "repeat|--workload=trace:trivial.sapitrace,repeat=0"
+    "again|--workload=trace:trivial.sapitrace,again=2"
     "trace:directory|--workload=trace:directory"
     "plain.txt|--workload=trace:plain.txt"
     "kind.sapitrace:2|--workload=trace:kind.sapitrace"

@@ -15,8 +15,26 @@ done
 "$SAPIMEM_HARNESS" list policies epoch --json >epoch.json
 "$SAPIMEM_HARNESS" list options epoch --json >epoch-options.json
 "$SAPIMEM_HARNESS" run --help >help.txt
-"$SAPIMEM_HARNESS" --help | grep -q '^commands:'
-"$SAPIMEM_HARNESS" --version | grep -q '^harness [0-9]'
+# Through files: a grep that leaves at the first match would make the writing fail.
+"$SAPIMEM_HARNESS" --help >all-help.txt
+grep -q '^commands:' all-help.txt
+"$SAPIMEM_HARNESS" --version >version.txt
+grep -q '^harness [0-9]' version.txt
+
+# A name misspelt is answered with what is near, of policies and workloads too where their names can be given.
+suggested() {
+    local expected=$1 code=0
+    shift
+    "$SAPIMEM_HARNESS" list "$@" >stdout 2>stderr || code=$?
+    [[ $code == 2 && ! -s stdout ]] || { echo "list $*: exit code $code, expected 2"; exit 1; }
+    grep -qw -e "such as .*$expected" stderr || { echo "list $*: does not suggest $expected"; cat stderr; exit 1; }
+}
+suggested epoch options epohc
+suggested cli-queue options cli-que
+suggested trace options tarce
+suggested threshold options treshold
+suggested epoch policies epohc
+suggested cli-queue workloads cli-que
 /usr/bin/python3 - <<'PY'
 import json, re
 

@@ -22,6 +22,18 @@ run arena 0 --sapi=fpm --workload=fpm-page:posts=1 --requests=10
 run stalled 1 "${queue[@]}" --policy=epoch --threshold=512K --memory-limit=16M --stall=observer-0:2M:forever
 run oom 1 "${queue[@]}" --policy=null --memory-limit=8M
 run timeout 1 "${queue[@]}" --policy=epoch --alloc=512G --timeout=0.5
+run small 1 --policy=null --memory-limit=1025K
+run nothing 1 "${queue[@]}" --policy=null --inject=fail-alloc:1
+traces=$SAPIMEM_SOURCE_DIR/tests/traces
+run once 0 --policy=epoch --workload="trace:$traces/valid/cycles.sapitrace"
+run thrice 0 --policy=epoch --workload="trace:$traces/valid/cycles.sapitrace,repeat=3"
+run requests 0 --policy=arena --workload="trace:$traces/valid/requests.sapitrace" --requests=1000
+run bytes 0 --policy=epoch --workload="trace:$traces/react-http.sapitrace.zst" --alloc=512G
+"$SAPIMEM_HARNESS" --policy=null --memory-limit=1025K >summary 2>stderr && exit 1
+if grep -n 'n/a\|throughput\|pauses' <(tail -n +2 summary) || ! grep -q '^  rss  *peak [1-9]' summary; then
+    cat summary
+    exit 1
+fi
 "$SAPIMEM_HARNESS" --mutator-work=none "${queue[@]}" --policy=epoch --threshold=1M --json=- >stdout.json
 
 SCHEMA=$SAPIMEM_SOURCE_DIR/results/schema.json /usr/bin/python3 - <<'PY'
@@ -31,7 +43,7 @@ schema = json.load(open(os.environ["SCHEMA"]))
 jsonschema.Draft7Validator.check_schema(schema)
 validator = jsonschema.Draft7Validator(schema)
 documents = {}
-for name in "epoch inline observed null arena stalled oom timeout stdout".split():
+for name in "epoch inline observed null arena stalled oom timeout small nothing once thrice requests bytes stdout".split():
     documents[name] = document = json.load(open(name + ".json"))
     errors = [error.message for error in validator.iter_errors(document)]
     assert not errors, (name, errors[:5])
@@ -48,6 +60,31 @@ assert metric("observed", "observer_reads") > 0
 assert documents["stalled"]["status"] == "oom" and documents["stalled"]["guards"]
 assert documents["oom"]["status"] == "oom" and documents["oom"]["error"]
 assert documents["timeout"]["status"] == "timeout"
+
+# The throughput is that of the steps; what was allocated before them is told apart.
+for name in ("epoch", "arena"):
+    rate = metric(name, "step_alloc_bytes") * 1e9 / metric(name, "wall_ns")
+    assert abs(rate - metric(name, "throughput_bytes_per_s")) < 2, (name, rate)
+    assert 0 < metric(name, "boot_alloc_bytes") + metric(name, "step_alloc_bytes") <= metric(name, "alloc_bytes")
+assert metric("epoch", "boot_alloc_bytes") > 0
+
+# Work that never began has no figures of work.
+for name in ("small", "nothing"):
+    assert documents[name]["status"] == "oom" and metric(name, "wall_ns") is None and metric(name, "peak_rss_bytes") > 0
+    assert not any("series" in note for note in documents[name]["notes"])
+
+# Traces: their option reaches the replay; a step is timed once; an early end is told.
+assert documents["once"]["config"]["workload_options"]["repeat"]["value"] == 1
+assert documents["thrice"]["config"]["workload_options"]["repeat"]["value"] == 3
+assert documents["thrice"]["status"] == "ok" and metric("once", "checksum") != metric("thrice", "checksum")
+assert metric("thrice", "alloc_bytes") == 3 * metric("once", "alloc_bytes")
+for name, unit in ("epoch", "iteration"), ("arena", "request"), ("requests", "request"), ("bytes", "iteration"):
+    latency = documents[name]["latency"]
+    assert latency["unit"] == unit and latency["service"]["count"] == metric(name, "steps") > 0, (name, latency["unit"])
+assert "the trace ended after 3 of 1,000 steps" in documents["requests"]["notes"], documents["requests"]["notes"]
+early = f"the trace ended after {metric('bytes', 'alloc_bytes'):,} of {512 << 30:,} bytes"
+assert early in documents["bytes"]["notes"], (early, documents["bytes"]["notes"])
+assert not any("trace ended" in note for note in documents["once"]["notes"])
 
 # The schema must be able to say no.
 def broken(change):

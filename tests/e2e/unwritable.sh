@@ -20,7 +20,16 @@ refused "--json=no/such/place.json" --json=no/such/place.json
 refused "--json=directory" --json=directory
 refused "--csv=no/such/place.csv" --json=run.json --csv=no/such/place.csv
 refused "--csv=same" --json=same --csv=same
+refused "--csv=same" --json=./same --csv=same
+refused "--csv=directory/../same" --json=same --csv=directory/../same
+ln -s directory link
+refused "--csv=link/same" --json=directory/same --csv=link/same
+echo old >one && ln one two
+refused "--csv=two" --json=one --csv=two
+[[ $(cat one) == old ]] || { echo "a refused run changed a file"; exit 1; }
 refused "--csv=-" --json=- --csv=-
+"$SAPIMEM_HARNESS" "${small[@]}" --json=directory/same --csv=same
+rm same directory/same
 [[ ! -e run.json ]] || { echo "a refused run left run.json"; exit 1; }
 if [[ $(id -u) != 0 ]]; then
     mkdir locked && chmod a-w locked
@@ -38,4 +47,41 @@ head -c 1 run.json | grep -q '{'
 head -n 1 run.csv | grep -q '^clock_bytes,'
 "$SAPIMEM_HARNESS" "${small[@]}" --json=/dev/null
 [[ -c /dev/null ]] || { echo "/dev/null was replaced"; exit 1; }
+[[ -z $(find . -name '*.partial') ]] || { echo "partial files were left"; exit 1; }
+
+# Standard output that takes nothing: exit 1 and one line with the reason, whatever the command.
+lost() {
+    local code=0
+    "$SAPIMEM_HARNESS" "$@" >/dev/full 2>stderr || code=$?
+    [[ $code == 1 ]] || { echo "$* to a full device: exit code $code, expected 1"; exit 1; }
+    [[ $(grep -c . stderr) == 1 ]] || { echo "$* to a full device: expected one line"; cat stderr; exit 1; }
+    grep -qxF 'harness: standard output: No space left on device' stderr || { cat stderr; exit 1; }
+}
+
+printf '# sapitrace 1\n(\n)\n' >small.sapitrace
+lost --mutator-work=none --alloc=1M --progress=never
+lost "${small[@]}" --json=-
+lost "${small[@]}" --csv=- --json=kept.json
+[[ -s kept.json ]] || { echo "the other place's failure lost kept.json"; exit 1; }
+lost list
+lost list --json
+lost list options epoch
+lost --help
+lost list --help
+lost --version
+lost trace info small.sapitrace
+code=0
+"$SAPIMEM_HARNESS" "${small[@]}" --json=/dev/full 2>stderr || code=$?
+[[ $code == 1 ]] && grep -qF '/dev/full: writing failed: No space left on device' stderr || { cat stderr; exit 1; }
+
+# A reader that goes away is an error of the write like any other; the other place still gets a whole file.
+mkfifo gone
+exec 3<>gone
+"$SAPIMEM_HARNESS" --mutator-work=none --alloc=8M --quiet --json=- --csv=sp.csv >gone 2>stderr 3<&- &
+pid=$!
+exec 3<&-
+code=0
+wait $pid || code=$?
+[[ $code == 1 ]] && grep -qxF 'harness: standard output: Broken pipe' stderr || { echo "exit code $code"; cat stderr; exit 1; }
+[[ -s sp.csv ]] || { echo "the reader's leaving lost sp.csv"; exit 1; }
 [[ -z $(find . -name '*.partial') ]] || { echo "partial files were left"; exit 1; }

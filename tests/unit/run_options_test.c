@@ -8,8 +8,10 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -241,6 +243,83 @@ static void test_shorthands_reach_the_policy(void **state)
     plan_free(plan, text);
 }
 
+static void write_trace(const char *path, const char *bracket)
+{
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fprintf(file, "# sapitrace 1\n%s\n", bracket);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* Resolves --workload=trace:DIRECTORY/NAME and compares the file found, its option and its unit. */
+static void expect_trace(const char *directory, const char *name, const char *file, uint64_t repeat, const char *unit)
+{
+    struct sm_error error = {SM_OK, ""};
+    sm_status status;
+    char *text, line[256], path[256];
+    snprintf(line, sizeof(line), "--workload=trace:%s/%s", directory, name);
+    snprintf(path, sizeof(path), "%s/%s", directory, file);
+    struct hx_plan *plan = plan_make(line, &text, &status, &error);
+    assert_int_equal(status, SM_OK);
+    assert_string_equal(plan->trace_path, path);
+    assert_int_equal(sm_option_count(&plan->workload_options, "repeat"), repeat);
+    assert_string_equal(plan->step_unit, unit);
+    plan_free(plan, text);
+}
+
+static void expect_trace_refused(const char *directory, const char *name, const char *named)
+{
+    struct sm_error error = {SM_OK, ""};
+    sm_status status;
+    char *text, line[256];
+    snprintf(line, sizeof(line), "--workload=trace:%s/%s", directory, name);
+    struct hx_plan *plan = plan_make(line, &text, &status, &error);
+    assert_int_equal(status, SM_ERR_INVALID_ARGUMENT);
+    assert_non_null(strstr(error.detail, "--workload=trace:"));
+    assert_non_null(strstr(error.detail, named));
+    plan_free(plan, text);
+}
+
+/* Pairs after a trace's name are options, unless a file has the name with them. */
+static void test_trace_options(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"cli", "cli,repeat=5", "fpm"};
+    char directory[] = "/tmp/run_options_XXXXXX", path[256];
+    assert_non_null(mkdtemp(directory));
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        snprintf(path, sizeof(path), "%s/%s", directory, names[i]);
+        write_trace(path, strcmp(names[i], "fpm") == 0 ? "[\n]" : "(\n)");
+    }
+    expect_trace(directory, "cli", "cli", 1, "iteration");
+    expect_trace(directory, "cli,repeat=3", "cli", 3, "iteration");
+    expect_trace(directory, "cli,repeat=5", "cli,repeat=5", 1, "iteration");
+    expect_trace(directory, "cli,repeat=5,repeat=2", "cli,repeat=5", 2, "iteration");
+    expect_trace(directory, "fpm,repeat=2", "fpm", 2, "request");
+    expect_trace_refused(directory, "cli,repeat=0", "repeat");
+    expect_trace_refused(directory, "cli,again=2", "again");
+    expect_trace_refused(directory, "none,repeat=2", "none: expected a readable trace");
+    expect_trace_refused(directory, "cli,repeat", "cli,repeat: expected a readable trace");
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        snprintf(path, sizeof(path), "%s/%s", directory, names[i]);
+        assert_int_equal(unlink(path), 0);
+    }
+    assert_int_equal(rmdir(directory), 0);
+}
+
+/* The least value stands with the unit of its number. */
+static void test_unit_of_the_least_value(void **state)
+{
+    (void)state;
+    struct hx_run_options options;
+    struct sm_error error = {SM_OK, ""};
+    char one[] = "--alloc=0", many[] = "--series-every=1";
+    assert_int_equal(parse(&options, one, &error), SM_ERR_INVALID_ARGUMENT);
+    assert_string_equal(error.detail, "--alloc=0: expected at least 1 byte");
+    assert_int_equal(parse(&options, many, &error), SM_ERR_INVALID_ARGUMENT);
+    assert_string_equal(error.detail, "--series-every=1: expected at least 4096 bytes");
+}
+
 static void test_stall_starts_its_observer(void **state)
 {
     (void)state;
@@ -261,7 +340,8 @@ int main(void)
         cmocka_unit_test(test_refused_by_the_parser),     cmocka_unit_test(test_refused_by_the_plan),
         cmocka_unit_test(test_defaults_follow_the_sapi),  cmocka_unit_test(test_threshold_is_pacing),
         cmocka_unit_test(test_threshold_without_cycles),  cmocka_unit_test(test_shorthands_reach_the_policy),
-        cmocka_unit_test(test_stall_starts_its_observer),
+        cmocka_unit_test(test_stall_starts_its_observer), cmocka_unit_test(test_trace_options),
+        cmocka_unit_test(test_unit_of_the_least_value),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
