@@ -217,6 +217,16 @@ static int list_everything(bool as_json, struct hx_list *lists)
     return show(lists, TOPIC_COUNT, as_json);
 }
 
+static int list_named(const char *topic, const char *name, bool as_json, struct hx_list *lists)
+{
+    for (size_t i = 0; i < TOPIC_COUNT; i++)
+        if (strcmp(topics[i].name, topic) == 0)
+            return list_topic(i, name, as_json, lists);
+    struct sm_error error;
+    hx_refuse(&error, "list %.60s: expected policies, workloads or options", topic);
+    return hx_exit_refused(error.detail);
+}
+
 int hx_list_command(int argument_count, char *const arguments[])
 {
     const char *words[2] = {NULL, NULL};
@@ -233,17 +243,7 @@ int hx_list_command(int argument_count, char *const arguments[])
     struct hx_list *lists = (struct hx_list *)calloc(TOPIC_COUNT, sizeof(*lists));
     if (lists == NULL)
         return hx_exit_refused("out of memory");
-    int code = -1;
-    if (words[0] == NULL)
-        code = list_everything(as_json, lists);
-    for (size_t i = 0; i < TOPIC_COUNT && code < 0; i++)
-        if (strcmp(topics[i].name, words[0]) == 0)
-            code = list_topic(i, words[1], as_json, lists);
-    if (code < 0) {
-        struct sm_error error;
-        hx_refuse(&error, "list %.60s: expected policies, workloads or options", words[0]);
-        code = hx_exit_refused(error.detail);
-    }
+    int code = words[0] == NULL ? list_everything(as_json, lists) : list_named(words[0], words[1], as_json, lists);
     free(lists);
     return code;
 }
