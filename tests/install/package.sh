@@ -43,7 +43,8 @@ check_headers() {
 check_no_fixed_paths() {
     local path
     for path in "$prefix" "$SAPIMEM_BUILD_DIR" "$SAPIMEM_SOURCE_DIR"; do
-        if grep -rIlF "$path" "$prefix"; then
+        # As a whole path: a short one such as /src is also the tail of a folder's name in prose.
+        if grep -rIlP "(?<![\w.])\Q$path\E(?![\w.-])" "$prefix"; then
             fail "the files above name $path"
         fi
     done
