@@ -183,7 +183,7 @@ static void barriers_and_counting_are_as_declared(struct fixture *fixture)
     if ((hot->barrier & SM_BARRIER_POLICY) != 0)
         assert_true(fixture->ops->capabilities & SM_CAP_BARRIER);
     assert_int_equal(hot->barrier & SM_BARRIER_PUBLISH, 0); /* nobody observes yet */
-    assert_int_equal(hot->counting != 0, (fixture->ops->capabilities & SM_CAP_COUNTS) != 0);
+    assert_int_equal(hot->counted_tags, (fixture->ops->capabilities & SM_CAP_COUNTS) != 0 ? SM_TAG_HEAP : 0);
     assert_int_equal(hot->size_class_of != NULL, fixture->ops->form == SM_FORM_LISTS);
 }
 

@@ -138,13 +138,20 @@ static void operations_match_capabilities(struct fixture *fixture)
         uint32_t bit;
         bool present;
     } optional[] = {
-        {SM_CAP_RESIZE, ops->resize != NULL},       {SM_CAP_FREE, ops->free != NULL},
-        {SM_CAP_BARRIER, ops->store_slow != NULL},  {SM_CAP_COUNTS, ops->value_copy != NULL},
-        {SM_CAP_COUNTS, ops->value_drop != NULL},   {SM_CAP_PIN, ops->pin != NULL},
-        {SM_CAP_PIN, ops->unpin != NULL},           {SM_CAP_PIN, ops->repin != NULL},
-        {SM_CAP_PIN, ops->offline != NULL},         {SM_CAP_PIN, ops->online != NULL},
-        {SM_CAP_COLLECT, ops->collect != NULL},     {SM_CAP_RETIRE, ops->retire != NULL},
-        {SM_CAP_WEAK, ops->weak_make != NULL},      {SM_CAP_WEAK, ops->weak_get != NULL},
+        {SM_CAP_RESIZE, ops->resize != NULL},
+        {SM_CAP_FREE, ops->free != NULL},
+        {SM_CAP_BARRIER, ops->store_slow != NULL},
+        {SM_CAP_COUNTS, ops->value_dead != NULL},
+        {SM_CAP_COUNTS, ops->value_candidate != NULL},
+        {SM_CAP_PIN, ops->pin != NULL},
+        {SM_CAP_PIN, ops->unpin != NULL},
+        {SM_CAP_PIN, ops->repin != NULL},
+        {SM_CAP_PIN, ops->offline != NULL},
+        {SM_CAP_PIN, ops->online != NULL},
+        {SM_CAP_COLLECT, ops->collect != NULL},
+        {SM_CAP_RETIRE, ops->retire != NULL},
+        {SM_CAP_WEAK, ops->weak_make != NULL},
+        {SM_CAP_WEAK, ops->weak_get != NULL},
         {SM_CAP_EPOCH_TAGS, ops->epoch_of != NULL},
     };
     for (size_t i = 0; i < sizeof(optional) / sizeof(optional[0]); i++)

@@ -200,19 +200,17 @@ static void store_slow(struct sm_policy *policy, struct sm_object *owner, void *
     sm_write_slot(policy->mm, slot, is_pointer, value);
 }
 
-static void value_copy(struct sm_policy *policy, struct sm_value value)
+static void value_candidate(struct sm_policy *policy, struct sm_object *object)
 {
-    of_base(policy)->calls.value_copy++;
-    sm_value_object(value)->count++;
+    (void)object;
+    of_base(policy)->calls.value_candidate++;
 }
 
-static void value_drop(struct sm_policy *policy, struct sm_value value)
+/* Without a cascade: what the object held keeps its counts. */
+static void value_dead(struct sm_policy *policy, struct sm_object *object)
 {
-    struct sm_object *object = sm_value_object(value);
-    of_base(policy)->calls.value_drop++;
-    SM_ASSERT(object->count != 0);
-    if (--object->count != 0)
-        return;
+    of_base(policy)->calls.value_dead++;
+    SM_ASSERT(object->count == 0);
     sm_count_dead(policy->mm, 1, object->payload_bytes);
     release(of_base(policy), object);
 }
@@ -450,8 +448,8 @@ const struct sm_policy_ops list_policy_ops = {
     .resize = resize,
     .free = free_now,
     .store_slow = store_slow,
-    .value_copy = value_copy,
-    .value_drop = value_drop,
+    .value_dead = value_dead,
+    .value_candidate = value_candidate,
     .safepoint = safepoint,
     .finalizer_register = finalizer_register,
     .request_begin = request_begin,

@@ -16,7 +16,7 @@ struct list_chunk;
 
 /** How often each operation was called. The guard operations are atomic: observers call them. */
 struct list_calls {
-    uint64_t alloc_slow, refill, resize, free, store_slow, pointer_stores, value_copy, value_drop;
+    uint64_t alloc_slow, refill, resize, free, store_slow, pointer_stores, value_dead, value_candidate;
     uint64_t guard_register, guard_unregister, pin, unpin, repin, offline, online;
     uint64_t safepoint, collect, retire, finalizer_register, request_begin, request_end, quiesce;
 };

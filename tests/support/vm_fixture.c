@@ -22,7 +22,7 @@ struct instance {
 
 static void open_vm(struct vm_fixture *fixture, const struct sm_config *config)
 {
-    struct vm_config vm_config = {*config};
+    struct vm_config vm_config = {.manager = *config};
     struct sm_error error = {0};
     if (vm_create(&vm_config, &fixture->vm, &error) != SM_OK)
         fail_msg("%s", error.detail);

@@ -73,9 +73,8 @@ static void test_reused_block_is_zeroed_for_a_traced_type(void **state)
 static void test_new_object_has_a_clean_header(void **state)
 {
     struct sm_manager *mm = *state;
-    sm_hot(mm)->birth_count = 7;
     struct sm_object *object = sm_alloc(mm, SM_TYPE_VALUES, 33);
-    assert_int_equal(object->count, 7);
+    assert_int_equal(object->count, 1);
     assert_int_equal(object->type, SM_TYPE_VALUES);
     assert_int_equal(object->flags, 0);
     assert_int_equal(object->payload_bytes, 33);
@@ -383,49 +382,6 @@ static void test_published_objects_are_never_resized_in_place(void **state)
     assert_int_equal(list_policy_of(mm)->calls.resize, 0);
 }
 
-static void test_value_hooks_count_heap_values_only(void **state)
-{
-    struct sm_manager *mm = *state;
-    struct sm_object *object = sm_alloc(mm, SM_TYPE_VALUES, 32);
-    struct sm_value number = {5, 1};
-    sm_value_copy(mm, number);
-    sm_value_drop(mm, number);
-    assert_int_equal(list_policy_of(mm)->calls.value_copy, 0);
-    sm_value_copy(mm, sm_value_from_object(object, 0));
-    sm_value_copy(mm, sm_value_from_object(object, 0));
-    assert_int_equal(object->count, 2);
-    sm_value_drop(mm, sm_value_from_object(object, 0));
-    assert_true(sm_is_valid(mm, object));
-    sm_value_drop(mm, sm_value_from_object(object, 0));
-    assert_false(sm_is_valid(mm, object));
-    assert_int_equal(list_policy_of(mm)->calls.value_drop, 2);
-    assert_int_equal(manager_stats(mm).live_objects, 0);
-}
-
-static void test_value_hooks_are_off_without_counts(void **state)
-{
-    struct sm_manager *mm = *state;
-    struct sm_object *object = sm_alloc(mm, SM_TYPE_VALUES, 32);
-    sm_value_copy(mm, sm_value_from_object(object, 0));
-    sm_value_copy_slow(mm, sm_value_from_object(object, 0));
-    sm_value_drop_slow(mm, sm_value_from_object(object, 0));
-    assert_int_equal(sm_hot(mm)->counting, 0);
-    assert_int_equal(object->count, 0);
-}
-
-static void test_store_take_gives_the_count_up(void **state)
-{
-    struct sm_manager *mm = *state;
-    struct sm_object *owner = sm_alloc(mm, SM_TYPE_VALUES, 16);
-    struct sm_object *target = sm_alloc(mm, SM_TYPE_VALUES, 16);
-    struct sm_value value = sm_value_from_object(target, 0);
-    sm_value_copy(mm, value);
-    sm_value_copy(mm, value);
-    sm_store_take(mm, owner, sm_payload(owner), value);
-    assert_int_equal(target->count, 1);
-    assert_ptr_equal(sm_value_object(*(struct sm_value *)sm_payload(owner)), target);
-}
-
 static void count_visit(void *context, struct sm_object *object)
 {
     size_t *sum = context;
@@ -480,9 +436,6 @@ int main(void)
         MANAGER_TEST(test_store_with_the_policy_barrier_goes_through_it, &lists),
         MANAGER_TEST(test_published_stores_are_read_back_whole, &traced),
         MANAGER_TEST(test_published_objects_are_never_resized_in_place, &lists),
-        MANAGER_TEST(test_value_hooks_count_heap_values_only, &lists),
-        MANAGER_TEST(test_value_hooks_are_off_without_counts, &traced),
-        MANAGER_TEST(test_store_take_gives_the_count_up, &lists),
         MANAGER_TEST(test_walk_sees_live_objects_once, &lists),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -114,7 +114,7 @@ static void test_table_must_match_its_capability_bits(void **state)
     assert_refused(&(struct sm_config){.custom_policy = &ops}, SM_ERR_INVALID_ARGUMENT, "lacks operation resize");
     ops = list_policy_ops;
     ops.capabilities &= ~(uint32_t)SM_CAP_COUNTS;
-    assert_refused(&(struct sm_config){.custom_policy = &ops}, SM_ERR_INVALID_ARGUMENT, "has operation value_copy");
+    assert_refused(&(struct sm_config){.custom_policy = &ops}, SM_ERR_INVALID_ARGUMENT, "has operation value_dead");
     ops = list_policy_tracing_ops;
     ops.online = NULL;
     assert_refused(&(struct sm_config){.custom_policy = &ops}, SM_ERR_INVALID_ARGUMENT, "lacks operation online");

@@ -93,8 +93,34 @@ static void test_unknown_rule_lists_the_rules(void **state)
 static void test_rules_of_other_policies_are_refused_with_the_reason(void **state)
 {
     (void)state;
-    assert_refused("zend:10001", "count possible roots");
+    assert_refused("zend:1", "a count of roots from 2");
+    assert_refused("zend:many", "a count of roots from 2");
     assert_refused("limit:0.5", "not offered by this build");
+}
+
+static uint32_t roots(const char *rule)
+{
+    struct sm_pacing pacing;
+    struct sm_error error;
+    assert_int_equal(sm_pacing_parse(rule, &pacing, &error), SM_OK);
+    return sm_pacing_roots(&pacing);
+}
+
+/* Bytes never start a cycle of a policy that counts, roots never one of a policy that does not. */
+static void test_zend_counts_roots(void **state)
+{
+    (void)state;
+    assert_int_equal(roots("zend"), 10001);
+    assert_int_equal(roots("zend:500"), 500);
+    assert_int_equal(roots("fixed:16M"), 10001);
+    assert_int_equal(roots("always"), 10001);
+    assert_int_equal(roots("never"), UINT32_MAX);
+    assert_int_equal(threshold("zend:500", 10000000, 0, 0), UINT64_MAX);
+    struct sm_config config = {.policy = "null", .pacing = "zend"};
+    struct sm_manager *mm = NULL;
+    struct sm_error error;
+    assert_int_equal(sm_manager_create(&config, &mm, &error), SM_ERR_INVALID_ARGUMENT);
+    assert_non_null(strstr(error.detail, "only policies that count references"));
 }
 
 static void test_proportional_follows_live_bytes(void **state)
@@ -246,6 +272,7 @@ int main(void)
         cmocka_unit_test(test_rules_without_a_value_refuse_one),
         cmocka_unit_test(test_unknown_rule_lists_the_rules),
         cmocka_unit_test(test_rules_of_other_policies_are_refused_with_the_reason),
+        cmocka_unit_test(test_zend_counts_roots),
         cmocka_unit_test(test_proportional_follows_live_bytes),
         cmocka_unit_test(test_proportional_has_a_floor),
         cmocka_unit_test(test_proportional_saturates),

@@ -99,7 +99,7 @@ static void check_value(struct sm_value value, const struct model_entry *entry)
         snprintf(text, sizeof(text), "v%lld", (long long)entry->number);
         vm_assert_string(value, text);
     } else {
-        assert_int_equal(value.tag, VM_ARRAY);
+        assert_int_equal(vm_tag_of(value), VM_ARRAY);
         assert_int_equal(vm_array_count(vm_as_array(value)), entry->extent);
         for (int64_t i = 0; i < entry->extent; i++)
             vm_assert_int(vm_array_get_index(vm_as_array(value), i), entry->number + i);

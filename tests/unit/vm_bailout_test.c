@@ -122,7 +122,7 @@ static void a_bail_out_outside_any_try_aborts(struct vm_fixture *fixture)
     pid_t child = fork();
     assert_true(child >= 0);
     if (child == 0) {
-        struct vm_config config = {fixture->variant->manager};
+        struct vm_config config = {.manager = fixture->variant->manager};
         struct vm *vm = NULL;
         /* cmocka's own handler would turn the abort into a failed test of the child. */
         signal(SIGABRT, SIG_DFL);
@@ -506,7 +506,7 @@ static void any_refused_request_leaves_the_heap_whole(struct vm_fixture *fixture
     int64_t rounds = 500;
     int created = 0;
     for (uint64_t n = 1; n <= requests; n++) {
-        struct vm_config config = {fixture->variant->manager};
+        struct vm_config config = {.manager = fixture->variant->manager};
         config.manager.fail_alloc_after = n;
         struct vm *vm = NULL;
         struct sm_error error = {0};
@@ -519,7 +519,7 @@ static void any_refused_request_leaves_the_heap_whole(struct vm_fixture *fixture
             vm_request_begin(vm);
         sm_status status = vm_iteration(vm, SM_HERE, body_mixed, &rounds);
         assert_true(status == SM_OK || status == SM_ERR_OUT_OF_MEMORY);
-        if (vm_global_get(vm, "subject").tag == VM_ARRAY)
+        if (vm_tag_of(vm_global_get(vm, "subject")) == VM_ARRAY)
             check_array(vm_global_get(vm, "subject"), status == SM_OK ? (size_t)rounds : 0);
         else
             assert_int_equal(status, SM_ERR_OUT_OF_MEMORY);

@@ -221,7 +221,7 @@ static enum wl_step run_drop_local(struct trace_replay *replay, const struct tra
 /* The locals of a frame that was left; their links outlast it until the next event. */
 static void drop_locals(struct trace_replay *replay, uint32_t first)
 {
-    if (sm_hot(trace_manager(replay))->counting == 0)
+    if (!sm_counts_all(trace_manager(replay)))
         return;
     for (uint32_t i = first; i != 0; i = record_of(replay, i)->local_next)
         sm_value_drop(trace_manager(replay), trace_edge_value(record_of(replay, i)->memory));

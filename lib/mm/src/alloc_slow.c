@@ -78,15 +78,20 @@ static void *take_block_slow(struct sm_manager *mm, sm_type_id type, size_t payl
     return block;
 }
 
-struct sm_object *sm_alloc_leaf_slow(struct sm_manager *mm, sm_type_id type, size_t payload_bytes)
+static struct sm_object *object_slow(struct sm_manager *mm, sm_type_id type, uint16_t flags, size_t payload_bytes)
 {
     void *block = take_block_slow(mm, type, payload_bytes);
-    return block == NULL ? NULL : sm_object_init(&mm->hot, block, type, payload_bytes);
+    return block == NULL ? NULL : sm_object_init(&mm->hot, block, type, flags, payload_bytes);
+}
+
+struct sm_object *sm_alloc_leaf_slow(struct sm_manager *mm, sm_type_id type, size_t payload_bytes)
+{
+    return object_slow(mm, type, SM_OBJECT_ACYCLIC, payload_bytes);
 }
 
 struct sm_object *sm_alloc_slow(struct sm_manager *mm, sm_type_id type, size_t payload_bytes)
 {
-    struct sm_object *object = sm_alloc_leaf_slow(mm, type, payload_bytes);
+    struct sm_object *object = object_slow(mm, type, 0, payload_bytes);
     if (object != NULL)
         sm_zero_payload(object, payload_bytes);
     return object;
@@ -130,7 +135,7 @@ static struct sm_object *resize_by_copy(struct sm_manager *mm, struct sm_object 
     size_t kept_bytes = payload_bytes < old_bytes ? payload_bytes : (size_t)old_bytes;
     *copy = (struct sm_object){.count = object->count,
                                .type = object->type,
-                               .flags = sm_object_flags(object) & SM_OBJECT_VM_MASK,
+                               .flags = sm_object_flags(object) & (SM_OBJECT_VM_MASK | SM_OBJECT_ACYCLIC),
                                .payload_bytes = payload_bytes};
     memcpy(sm_payload(copy), sm_payload(object), kept_bytes);
     zero_growth(mm, copy, old_bytes);

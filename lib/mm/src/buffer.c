@@ -58,11 +58,10 @@ static sm_status resolve(struct sm_manager *mm, sm_handle handle, struct buffer 
     return SM_OK;
 }
 
-/** Give up the count that a policy may put on an object at birth, now that something else holds the object. */
+/** Give up the count of birth, now that a handle holds the object, or nothing does. */
 static void drop_birth_count(struct sm_manager *mm, struct sm_object *object)
 {
-    if (sm_hot(mm)->birth_count != 0)
-        sm_value_drop(mm, sm_value_from_object(object, 0));
+    sm_value_drop(mm, sm_value_from_object(object, 0));
 }
 
 sm_handle sm_buffer_create(struct sm_manager *mm, size_t capacity_bytes)
@@ -82,8 +81,7 @@ sm_handle sm_buffer_create(struct sm_manager *mm, size_t capacity_bytes)
     struct sm_object *bytes = sm_alloc_leaf(mm, SM_TYPE_BYTES, capacity);
     if (bytes != NULL) {
         sm_object_set_flags(bytes, SM_OBJECT_BUFFER_BYTES);
-        sm_store_pointer(mm, &buffer->header, &buffer->bytes, bytes);
-        drop_birth_count(mm, bytes);
+        sm_store_pointer_take(mm, &buffer->header, &buffer->bytes, bytes);
         handle = sm_alloc_value(mm, sm_value_from_object(&buffer->header, 0));
     }
     drop_birth_count(mm, &buffer->header);
@@ -97,7 +95,7 @@ static bool grow(struct sm_manager *mm, struct buffer *buffer, size_t capacity)
     struct sm_object *grown = sm_resize(mm, old, capacity);
     if (grown != NULL && grown != old) {
         sm_object_set_flags(grown, SM_OBJECT_BUFFER_BYTES);
-        sm_store_pointer(mm, &buffer->header, &buffer->bytes, grown);
+        sm_store_pointer_move(mm, &buffer->header, &buffer->bytes, grown);
         sm_retire(mm, old);
     }
     return grown != NULL;

@@ -38,6 +38,9 @@ static void set_deadlines(struct sm_manager *mm)
 {
     struct sm_cycles *cycles = &mm->cycles;
     uint64_t paced = sm_pacing_threshold(&cycles->pacing, &cycles->input);
+    /* Roots pace a policy that counts, not bytes; "always" holds for it as well. */
+    if (sm_has(mm, SM_CAP_COUNTS) && paced != 0)
+        paced = UINT64_MAX;
     uint64_t limit_bytes = mm->reserve.limit_bytes;
     /* "never" means never: the emergency cycle is what is left to it. */
     if (paced != UINT64_MAX && limit_bytes != 0)
@@ -79,6 +82,18 @@ void sm_attention_request(struct sm_manager *mm)
     sm_attention_raise(mm, SM_ATTENTION_POLICY);
 }
 
+void sm_cycle_request(struct sm_manager *mm)
+{
+    mm->cycles.requested = true;
+    if (mm->cycles.enabled)
+        sm_attention_raise(mm, SM_ATTENTION_PACED);
+}
+
+uint32_t sm_root_threshold(const struct sm_manager *mm)
+{
+    return sm_pacing_roots(&mm->cycles.pacing);
+}
+
 void sm_collect_request(struct sm_manager *mm)
 {
     sm_attention_raise(mm, SM_ATTENTION_COLLECT);
@@ -102,6 +117,7 @@ static sm_status timed_collect(struct sm_manager *mm, enum sm_collect_kind kind,
     uint64_t start_ns = sm_clock_ns();
     uint64_t cpu_start_ns = sm_thread_cpu_ns();
     mm->cycles.running = true;
+    mm->cycles.requested = false;
     sm_status status = mm->ops->collect(mm->policy, kind, record->trigger, record);
     mm->cycles.running = false;
     record->cpu_ns = sm_thread_cpu_ns() - cpu_start_ns;
@@ -156,7 +172,7 @@ static enum sm_trigger due_trigger(const struct sm_manager *mm, uint32_t attenti
         return SM_TRIGGER_MANUAL;
     if (cycles->every_safepoint || mm->hot.alloc_bytes >= cycles->next_periodic_bytes)
         return SM_TRIGGER_PERIODIC;
-    if (cycles->enabled && mm->hot.alloc_bytes >= cycles->next_clock_bytes)
+    if (cycles->enabled && (cycles->requested || mm->hot.alloc_bytes >= cycles->next_clock_bytes))
         return SM_TRIGGER_THRESHOLD;
     return SM_TRIGGER_COUNT;
 }
@@ -184,16 +200,19 @@ void sm_safepoint_slow(struct sm_manager *mm)
 {
     if (sm_entry_check(mm) != SM_OK)
         return;
-    SM_ASSERT(!mm->cycles.running);
+    /* A destructor that a counting policy runs inside its cycle: everything waits for the safepoint after it. */
+    if (mm->cycles.running)
+        return;
     uint32_t attention = take_attention(mm);
     if ((attention & SM_ATTENTION_OBSERVERS) != 0)
         sm_guards_allow(mm);
     mm->ops->safepoint(mm->policy);
-    if (mm->finalizers.running != NULL) {
+    if (mm->finalizers.running != NULL && !sm_has(mm, SM_CAP_COUNTS)) {
         /* A safepoint inside a destructor: cycles and further destructors wait for the one outside. */
         sm_attention_raise(mm, attention & (SM_ATTENTION_COLLECT | SM_ATTENTION_READY));
         return;
     }
+    sm_autorelease_drain(mm);
     sm_sample_live(mm);
     enum sm_trigger trigger = due_trigger(mm, attention);
     if (trigger != SM_TRIGGER_COUNT)
@@ -210,7 +229,7 @@ sm_status sm_collect(struct sm_manager *mm, enum sm_collect_kind kind)
         return status;
     if (!sm_has(mm, SM_CAP_COLLECT))
         return sm_policy_fail(mm, SM_ERR_UNSUPPORTED, "policy %s has no cycles", mm->ops->name);
-    if (mm->finalizers.running != NULL) {
+    if (mm->cycles.running || (mm->finalizers.running != NULL && !sm_has(mm, SM_CAP_COUNTS))) {
         /* Inside a destructor the objects of the interrupted code may be in its locals: do it at the next safepoint. */
         sm_collect_request(mm);
         return SM_OK;
@@ -249,8 +268,19 @@ sm_status sm_quiesce(struct sm_manager *mm)
     return status;
 }
 
+void sm_cycle_bring_forward(struct sm_manager *mm, uint64_t bytes)
+{
+    struct sm_cycles *cycles = &mm->cycles;
+    if (cycles->next_clock_bytes == UINT64_MAX)
+        return;
+    cycles->next_clock_bytes = cycles->next_clock_bytes > bytes ? cycles->next_clock_bytes - bytes : 0;
+    set_event_clock(mm);
+}
+
 void sm_cycles_enable(struct sm_manager *mm, bool enabled)
 {
     mm->cycles.enabled = enabled;
+    if (enabled && mm->cycles.requested)
+        sm_attention_raise(mm, SM_ATTENTION_PACED);
     set_event_clock(mm);
 }

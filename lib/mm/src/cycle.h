@@ -15,12 +15,15 @@ enum sm_attention {
     SM_ATTENTION_ALWAYS = 1u << 2,    /**< collect_every_safepoint or pacing "always"; never cleared */
     SM_ATTENTION_OBSERVERS = 1u << 3, /**< an observer waits for publication of stores */
     SM_ATTENTION_READY = 1u << 4,     /**< destructors are due */
+    SM_ATTENTION_PACED = 1u << 5,     /**< sm_cycle_request: the policy's own pacing asks */
+    SM_ATTENTION_RELEASE = 1u << 6,   /**< counts of birth are to be given up */
 };
 
 struct sm_cycles {
     struct sm_pacing pacing;
     struct sm_pacing_input input;
     bool enabled;         /**< sm_cycles_enable */
+    bool requested;       /**< by the policy's own pacing */
     bool every_safepoint; /**< sm_config.collect_every_safepoint */
     bool running;         /**< inside a policy's collect */
     uint64_t collect_every_bytes;
@@ -37,6 +40,9 @@ void sm_cycles_start(struct sm_manager *mm, const struct sm_config *config);
 
 /** Run one cycle, under SM_CAP_COLLECT only. Errors: the policy's. */
 sm_status sm_cycle_run(struct sm_manager *mm, enum sm_collect_kind kind, enum sm_trigger trigger);
+
+/** The next paced cycle is due `bytes` of the clock earlier. */
+void sm_cycle_bring_forward(struct sm_manager *mm, uint64_t bytes);
 
 /** Set bits of the attention word. Threads: any; async-signal-safe. */
 void sm_attention_raise(struct sm_manager *mm, uint32_t bits);

@@ -15,7 +15,24 @@ void *sm_alloc_bytes(struct sm_manager *mm, size_t size)
         return NULL;
     }
     struct sm_object *object = sm_alloc_leaf(mm, SM_TYPE_BYTES, size);
-    return object != NULL ? sm_payload(object) : NULL;
+    if (object == NULL)
+        return NULL;
+    if (!sm_autorelease_add(mm, object)) {
+        sm_value_drop(mm, sm_value_from_object(object, 0));
+        sm_policy_fail(mm, SM_ERR_OUT_OF_MEMORY, "no memory to list %zu bytes for the next safepoint", size);
+        return NULL;
+    }
+    return sm_payload(object);
+}
+
+void sm_root_hold(struct sm_manager *mm, struct sm_value value)
+{
+    sm_value_copy(mm, value);
+}
+
+void sm_root_release(struct sm_manager *mm, struct sm_value value)
+{
+    sm_value_drop(mm, value);
 }
 
 /** Whether `bytes` can have come from sm_alloc_bytes. Only a checked build can afford to be sure. */

@@ -25,13 +25,49 @@ static void compact_ready(struct sm_finalizers *finalizers)
     finalizers->ready_end = count;
 }
 
+/* Close the gaps that objects taken out one by one have left. */
+static void compact_registered(struct sm_finalizers *finalizers)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < finalizers->count; i++) {
+        struct sm_object *object = finalizers->registered[i];
+        if (object == NULL)
+            continue;
+        finalizers->registered[kept] = object;
+        /* It is there, so this needs no memory. */
+        (void)sm_finalizer_index_put(&finalizers->index, object, kept++);
+    }
+    finalizers->count = kept;
+    finalizers->gap_count = 0;
+}
+
 /* Room for one more registered object, in both arrays. */
 static bool make_room(struct sm_finalizers *finalizers)
 {
+    if (finalizers->gap_count > 16 && finalizers->gap_count * 2 > finalizers->count)
+        compact_registered(finalizers);
     if (finalizers->count == finalizers->capacity && !grow(&finalizers->registered, &finalizers->capacity))
         return false;
     size_t wanted = finalizers->count + sm_finalizers_ready_count(finalizers) + 1;
     return wanted <= finalizers->ready_capacity || grow(&finalizers->ready, &finalizers->ready_capacity);
+}
+
+static bool append(struct sm_finalizers *finalizers, struct sm_object *object)
+{
+    if (!make_room(finalizers))
+        return false;
+    if (finalizers->is_indexed && !sm_finalizer_index_put(&finalizers->index, object, finalizers->count))
+        return false;
+    finalizers->registered[finalizers->count++] = object;
+    return true;
+}
+
+/* Undo append: the object is the newest. */
+static void remove_newest(struct sm_finalizers *finalizers, struct sm_object *object)
+{
+    finalizers->count--;
+    if (finalizers->is_indexed)
+        (void)sm_finalizer_index_take(&finalizers->index, object);
 }
 
 sm_status sm_finalizer_register(struct sm_manager *mm, struct sm_object *object)
@@ -46,13 +82,12 @@ sm_status sm_finalizer_register(struct sm_manager *mm, struct sm_object *object)
     if ((sm_object_flags(object) & (SM_OBJECT_FINALIZABLE | SM_OBJECT_FINALIZED)) != 0)
         return sm_policy_fail(mm, SM_ERR_INVALID_ARGUMENT, "this %s was registered for its destructor before",
                               type->name);
-    if (!make_room(&mm->finalizers))
+    if (!append(&mm->finalizers, object))
         return sm_policy_fail(mm, SM_ERR_OUT_OF_MEMORY, "no memory to register the destructor of a %s", type->name);
     sm_object_set_flags(object, SM_OBJECT_FINALIZABLE);
-    mm->finalizers.registered[mm->finalizers.count++] = object;
     status = mm->ops->finalizer_register(mm->policy, object);
     if (status != SM_OK) {
-        mm->finalizers.count--;
+        remove_newest(&mm->finalizers, object);
         sm_object_clear_flags(object, SM_OBJECT_FINALIZABLE);
     }
     return status;
@@ -70,24 +105,32 @@ static void enqueue(struct sm_finalizers *finalizers, struct sm_object *object)
 size_t sm_finalizers_select(struct sm_manager *mm, sm_is_live *is_live, void *context)
 {
     struct sm_finalizers *finalizers = &mm->finalizers;
-    size_t kept = 0;
+    size_t kept = 0, moved = 0;
     for (size_t i = 0; i < finalizers->count; i++) {
         struct sm_object *object = finalizers->registered[i];
-        if (is_live(context, object))
+        if (object == NULL)
+            continue;
+        if (is_live(context, object)) {
+            if (finalizers->is_indexed)
+                (void)sm_finalizer_index_put(&finalizers->index, object, kept);
             finalizers->registered[kept++] = object;
-        else
-            enqueue(finalizers, object);
+            continue;
+        }
+        if (finalizers->is_indexed)
+            (void)sm_finalizer_index_take(&finalizers->index, object);
+        enqueue(finalizers, object);
+        moved++;
     }
-    size_t moved = finalizers->count - kept;
     finalizers->count = kept;
+    finalizers->gap_count = 0;
     return moved;
 }
 
 void sm_finalizers_visit_ready(struct sm_manager *mm, struct sm_visitor *visitor)
 {
     const struct sm_finalizers *finalizers = &mm->finalizers;
-    if (finalizers->running != NULL)
-        visitor->edge(visitor, finalizers->running);
+    for (const struct sm_running_finalizer *run = finalizers->running; run != NULL; run = run->outer)
+        visitor->edge(visitor, run->object);
     for (size_t i = finalizers->ready_first; i < finalizers->ready_end; i++)
         visitor->edge(visitor, finalizers->ready[i]);
 }
@@ -97,25 +140,45 @@ void sm_finalizers_enumerate(void *context, struct sm_visitor *visitor)
     sm_finalizers_visit_ready(context, visitor);
 }
 
+/* Its registration is gone already. */
+static void run(struct sm_manager *mm, struct sm_object *object)
+{
+    struct sm_finalizers *finalizers = &mm->finalizers;
+    const struct sm_type *type = sm_type_get(mm, object->type);
+    struct sm_running_finalizer here = {object, finalizers->running};
+    SM_ASSERT((sm_object_flags(object) & SM_OBJECT_FINALIZED) != 0);
+    sm_object_clear_flags(object, SM_OBJECT_FINALIZABLE);
+    finalizers->running = &here;
+    finalizers->run_count++;
+    type->finalize(mm, object, type->context);
+    finalizers->running = here.outer;
+}
+
 static void run_one(struct sm_manager *mm)
 {
     struct sm_finalizers *finalizers = &mm->finalizers;
-    struct sm_object *object = finalizers->ready[finalizers->ready_first++];
-    const struct sm_type *type = sm_type_get(mm, object->type);
-    SM_ASSERT((sm_object_flags(object) & SM_OBJECT_FINALIZED) != 0);
-    sm_object_clear_flags(object, SM_OBJECT_FINALIZABLE);
-    finalizers->running = object;
-    finalizers->run_count++;
-    type->finalize(mm, object, type->context);
-    finalizers->running = NULL;
+    run(mm, finalizers->ready[finalizers->ready_first++]);
+}
+
+void sm_finalizer_run_now(struct sm_manager *mm, struct sm_object *object)
+{
+    struct sm_finalizers *finalizers = &mm->finalizers;
+    SM_ASSERT((sm_object_flags(object) & SM_OBJECT_FINALIZABLE) != 0 && finalizers->is_indexed);
+    /* One that a cycle has queued runs from there. */
+    if ((sm_object_flags(object) & SM_OBJECT_FINALIZED) != 0)
+        return;
+    finalizers->registered[sm_finalizer_index_take(&finalizers->index, object)] = NULL;
+    finalizers->gap_count++;
+    sm_object_set_flags(object, SM_OBJECT_FINALIZED);
+    run(mm, object);
 }
 
 size_t sm_finalizers_run_ready(struct sm_manager *mm)
 {
     struct sm_finalizers *finalizers = &mm->finalizers;
-    SM_ASSERT(finalizers->running == NULL);
     if (sm_finalizers_ready_count(finalizers) == 0)
         return 0;
+    SM_ASSERT(finalizers->running == NULL);
     size_t ran = 0;
     sm_pause_begin(mm, SM_PAUSE_DESTRUCTORS);
     /* An emergency cycle inside a destructor may queue more; they run in the same drain. */
@@ -132,17 +195,40 @@ static bool none_is_live(void *context, const struct sm_object *object)
     return false;
 }
 
+/* In order of registration; one that a destructor before it ended has run and is gone. */
+static void run_registered(struct sm_manager *mm)
+{
+    struct sm_finalizers *finalizers = &mm->finalizers;
+    compact_registered(finalizers);
+    size_t end = finalizers->count;
+    for (size_t i = 0; i < end && i < finalizers->count; i++) {
+        struct sm_object *object = finalizers->registered[i];
+        if (object == NULL)
+            continue;
+        sm_count_add(object);
+        sm_finalizer_run_now(mm, object);
+        sm_count_remove(mm, object);
+    }
+}
+
 void sm_finalizers_run_all(struct sm_manager *mm)
 {
     if (sm_entry_check(mm) != SM_OK || mm->finalizers.running != NULL)
         return;
+    struct sm_finalizers *finalizers = &mm->finalizers;
     sm_finalizers_run_ready(mm);
     /* A destructor may make objects with destructors; one that never stops doing so is cut off. */
-    for (int round = 0; round < ROUNDS_MAX && mm->finalizers.count != 0; round++) {
-        sm_finalizers_select(mm, none_is_live, NULL);
-        sm_finalizers_run_ready(mm);
+    for (int round = 0; round < ROUNDS_MAX && finalizers->count != finalizers->gap_count; round++) {
+        if (sm_counts_all(mm)) {
+            run_registered(mm);
+        } else {
+            sm_finalizers_select(mm, none_is_live, NULL);
+            sm_finalizers_run_ready(mm);
+        }
     }
-    mm->finalizers.count = 0;
+    finalizers->count = 0;
+    finalizers->gap_count = 0;
+    sm_finalizer_index_finish(&finalizers->index);
 }
 
 void sm_finalizers_finish(struct sm_finalizers *finalizers)
@@ -150,4 +236,5 @@ void sm_finalizers_finish(struct sm_finalizers *finalizers)
     SM_ASSERT(finalizers->running == NULL);
     free(finalizers->registered);
     free(finalizers->ready);
+    sm_finalizer_index_finish(&finalizers->index);
 }

@@ -1,22 +1,35 @@
 /**
  * Objects with destructors: the registered ones, and the queue of those that are due (R5).
  *
+ * Where counts say that an object is dead its destructor runs at once (sm_finalizer_run_now), possibly inside
+ * another one; `index` then knows every registered object's position, and those taken out leave NULL.
+ *
  * Invariants. An object is in `registered` or in `ready`, never in both, and in each at most once.
  * `ready` always has room for everything registered, so selecting during a cycle cannot fail. The ready
- * objects and the one whose destructor runs are roots (provider "finalizers"); registered ones are not.
+ * objects and those whose destructors run are roots (provider "finalizers"); registered ones are not.
  */
 #ifndef SM_FINALIZER_H
 #define SM_FINALIZER_H
 
 #include "sapimem/manager.h"
+#include "finalizer_index.h"
 #include "sapimem/roots.h"
 
+/** One destructor that runs now; they nest on the C stack. */
+struct sm_running_finalizer {
+    struct sm_object *object;
+    struct sm_running_finalizer *outer;
+};
+
 struct sm_finalizers {
-    size_t count, capacity;
+    size_t count, capacity;        /**< slots of `registered` in use, NULL ones included */
+    size_t gap_count;              /**< of them NULL */
     struct sm_object **registered; /**< in order of registration */
+    bool is_indexed;               /**< counts may end an object: keep `index` */
+    struct sm_finalizer_index index;
     size_t ready_first, ready_end, ready_capacity;
     struct sm_object **ready;
-    struct sm_object *running; /**< whose destructor runs now; NULL */
+    struct sm_running_finalizer *running; /**< the innermost; NULL: none runs */
     uint64_t run_count;
 };
 

@@ -18,15 +18,23 @@ static sm_status check_limit(const struct sm_config *config, struct sm_error *er
                         (unsigned long long)SM_MEMORY_LIMIT_MINIMUM_BYTES);
 }
 
-static sm_status choose_pacing(const struct sm_config *config, struct sm_pacing *pacing, struct sm_error *error)
+static sm_status choose_pacing(const struct sm_config *config, bool counts, struct sm_pacing *pacing,
+                               struct sm_error *error)
 {
+    if (config->pacing == NULL && counts)
+        return sm_pacing_parse("zend", pacing, error);
     if (config->pacing == NULL)
         return sm_pacing_fixed(config->threshold_bytes == 0 ? SM_THRESHOLD_DEFAULT_BYTES : config->threshold_bytes,
                                pacing, error);
     if (config->threshold_bytes != 0)
         return sm_error_set(error, SM_ERR_INVALID_ARGUMENT,
                             "threshold and pacing '%s' are both given: they are one setting", config->pacing);
-    return sm_pacing_parse(config->pacing, pacing, error);
+    sm_status status = sm_pacing_parse(config->pacing, pacing, error);
+    if (status == SM_OK && sm_pacing_counts_roots(pacing) && !counts)
+        return sm_error_set(error, SM_ERR_INVALID_ARGUMENT,
+                            "pacing '%s': only policies that count references are paced by possible roots",
+                            config->pacing);
+    return status;
 }
 
 /* Everything that can be refused from the configuration alone; nothing has been made yet. */
@@ -37,9 +45,9 @@ static sm_status read_config(struct sm_manager *mm, const struct sm_config *conf
                             (int)config->sapi);
     sm_status status = check_limit(config, error);
     if (status == SM_OK)
-        status = choose_pacing(config, &mm->cycles.pacing, error);
-    if (status == SM_OK)
         status = sm_policy_select(config, &mm->ops, &mm->policy_options, error);
+    if (status == SM_OK)
+        status = choose_pacing(config, sm_has(mm, SM_CAP_COUNTS), &mm->cycles.pacing, error);
     return status;
 }
 
@@ -58,7 +66,9 @@ static void init_modules(struct sm_manager *mm, const struct sm_config *config)
     mm->hooks = config->hooks;
     mm->owner_thread = pthread_self();
     mm->hot.event_clock_bytes = UINT64_MAX;
-    mm->hot.counting = sm_has(mm, SM_CAP_COUNTS) ? 1 : 0;
+    mm->hot.counted_tags = sm_has(mm, SM_CAP_COUNTS) ? SM_TAG_HEAP : config->sharing_counts ? SM_TAG_COUNTED : 0;
+    mm->hot.never_candidate = sm_has(mm, SM_CAP_COUNTS) ? 0 : SM_OBJECT_ACYCLIC;
+    mm->finalizers.is_indexed = mm->hot.counted_tags != 0;
     mm->hot.barrier = SM_ASSERT_LEVEL >= 2 ? SM_BARRIER_CHECK : 0;
     sm_reserve_init(&mm->reserve, config);
     sm_fork_page_init(&mm->fork_page);
@@ -68,6 +78,7 @@ static void init_modules(struct sm_manager *mm, const struct sm_config *config)
 
 static void finish_modules(struct sm_manager *mm)
 {
+    sm_autorelease_finish(&mm->autorelease);
     sm_handles_finish(&mm->handles);
     sm_finalizers_finish(&mm->finalizers);
     sm_roots_finish(&mm->roots);
@@ -161,6 +172,7 @@ void sm_manager_destroy(struct sm_manager *mm)
     sm_finalizers_run_all(mm);
     sm_guard_restore(&mm->guards.owner, 0);
     sm_handles_invalidate(&mm->handles);
+    sm_autorelease_drain(mm);
     sm_guards_detach_owner(mm);
     /* No quiesce before: it waits for as long as some other manager's guard lasts (R3); destroy drains within bounds. */
     mm->ops->destroy(mm->policy);
@@ -222,6 +234,7 @@ sm_status sm_request_end(struct sm_manager *mm)
     else
         sm_finalizers_run_ready(mm);
     sm_handles_invalidate(&mm->handles);
+    sm_autorelease_drain(mm);
     sm_sample_live(mm);
     sm_pause_begin(mm, SM_PAUSE_REQUEST_END);
     mm->ops->request_end(mm->policy);

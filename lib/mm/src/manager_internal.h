@@ -5,6 +5,7 @@
 #define SM_MANAGER_INTERNAL_H
 
 #include "assertion.h"
+#include "autorelease.h"
 #include "counters.h"
 #include "cycle.h"
 #include "error.h"
@@ -42,6 +43,7 @@ struct sm_manager {
     struct sm_cycles cycles;
     struct sm_finalizers finalizers;
     struct sm_handles handles;
+    struct sm_autorelease autorelease;
     struct sm_guards guards;
     struct sm_option_values policy_options;
 };

@@ -15,7 +15,12 @@ struct sm_pacing_rule {
     bool (*parse)(const char *text, double *parameter);
     uint64_t (*threshold)(double parameter, const struct sm_pacing_input *input);
     const char *refusal; /**< why this build does not offer it; NULL: it does */
+    bool may_omit;       /**< the parameter may be left out */
 };
+
+/** Zend's GC_THRESHOLD_DEFAULT: 10,000 roots and an unused slot. */
+#define ROOTS_DEFAULT 10001u
+#define ROOTS_MAX 1000000000u
 
 static uint64_t clamp_bytes(double bytes)
 {
@@ -37,6 +42,15 @@ static bool parse_bytes(const char *text, double *parameter)
 static bool parse_positive(const char *text, double *parameter)
 {
     return sm_real_parse(text, parameter) == SM_OK && *parameter > 0;
+}
+
+static bool parse_roots(const char *text, double *parameter)
+{
+    uint64_t roots = 0;
+    if (sm_count_parse(text, &roots) != SM_OK || roots < 2 || roots > ROOTS_MAX)
+        return false;
+    *parameter = (double)roots;
+    return true;
 }
 
 static uint64_t threshold_fixed(double bytes, const struct sm_pacing_input *input)
@@ -75,13 +89,13 @@ static uint64_t threshold_always(double parameter, const struct sm_pacing_input 
 }
 
 static const struct sm_pacing_rule rules[] = {
-    {"fixed", "a size of at least 4K", parse_bytes, threshold_fixed, NULL},
-    {"proportional", "a factor of live bytes above 0", parse_positive, threshold_proportional, NULL},
-    {"sqrt", "a number per byte above 0, such as 4e-8", parse_positive, threshold_sqrt, NULL},
-    {"never", NULL, NULL, threshold_never, NULL},
-    {"always", NULL, NULL, threshold_always, NULL},
-    {"zend", NULL, NULL, NULL, "only policies that count possible roots are paced by them"},
-    {"limit", NULL, NULL, NULL, "feedback under a memory limit is not offered by this build"},
+    {"fixed", "a size of at least 4K", parse_bytes, threshold_fixed, NULL, false},
+    {"proportional", "a factor of live bytes above 0", parse_positive, threshold_proportional, NULL, false},
+    {"sqrt", "a number per byte above 0, such as 4e-8", parse_positive, threshold_sqrt, NULL, false},
+    {"never", NULL, NULL, threshold_never, NULL, false},
+    {"always", NULL, NULL, threshold_always, NULL, false},
+    {"zend", "a count of roots from 2 to 1000000000", parse_roots, threshold_never, NULL, true},
+    {"limit", NULL, NULL, NULL, "feedback under a memory limit is not offered by this build", false},
 };
 
 enum { RULE_COUNT = sizeof(rules) / sizeof(rules[0]) };
@@ -101,14 +115,18 @@ sm_status sm_pacing_parse(const char *text, struct sm_pacing *pacing, struct sm_
     size_t name_length = colon == NULL ? strlen(text) : (size_t)(colon - text);
     const struct sm_pacing_rule *rule = find_rule(text, name_length);
     if (rule == NULL)
-        return sm_error_set(error, SM_ERR_INVALID_ARGUMENT,
-                            "pacing '%s': expected fixed:SIZE, proportional:FACTOR, sqrt:C, never or always", text);
+        return sm_error_set(
+            error, SM_ERR_INVALID_ARGUMENT,
+            "pacing '%s': expected fixed:SIZE, proportional:FACTOR, sqrt:C, zend:ROOTS, never or always", text);
     if (rule->refusal != NULL)
         return sm_error_set(error, SM_ERR_INVALID_ARGUMENT, "pacing '%s': %s", text, rule->refusal);
     double parameter = 0;
     if (rule->parse == NULL && colon != NULL)
         return sm_error_set(error, SM_ERR_INVALID_ARGUMENT, "pacing '%s': %s takes no value", text, rule->name);
-    if (rule->parse != NULL && (colon == NULL || !rule->parse(colon + 1, &parameter)))
+    bool omitted = rule->may_omit && colon == NULL;
+    if (omitted)
+        parameter = ROOTS_DEFAULT;
+    else if (rule->parse != NULL && (colon == NULL || !rule->parse(colon + 1, &parameter)))
         return sm_error_set(error, SM_ERR_INVALID_ARGUMENT, "pacing '%s': expected %s:VALUE with %s", text, rule->name,
                             rule->parameter);
     pacing->rule = rule;
@@ -124,6 +142,18 @@ sm_status sm_pacing_fixed(uint64_t bytes, struct sm_pacing *pacing, struct sm_er
     pacing->rule = find_rule("fixed", strlen("fixed"));
     pacing->parameter = (double)bytes;
     return SM_OK;
+}
+
+bool sm_pacing_counts_roots(const struct sm_pacing *pacing)
+{
+    return pacing->rule->parse == parse_roots;
+}
+
+uint32_t sm_pacing_roots(const struct sm_pacing *pacing)
+{
+    if (pacing->rule->threshold == threshold_never && !sm_pacing_counts_roots(pacing))
+        return UINT32_MAX;
+    return sm_pacing_counts_roots(pacing) ? (uint32_t)pacing->parameter : ROOTS_DEFAULT;
 }
 
 uint64_t sm_pacing_threshold(const struct sm_pacing *pacing, const struct sm_pacing_input *input)

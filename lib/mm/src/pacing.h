@@ -25,8 +25,13 @@ struct sm_pacing {
     double parameter; /**< in the rule's unit */
 };
 
-/** Parse "fixed:16M", "proportional:1.0", "sqrt:4e-8", "never", "always". Errors: SM_ERR_INVALID_ARGUMENT with a line. */
+/** Parse "fixed:16M", "proportional:1.0", "sqrt:4e-8", "zend:10001" or "zend", "never", "always". Errors: SM_ERR_INVALID_ARGUMENT with a line. */
 sm_status sm_pacing_parse(const char *text, struct sm_pacing *pacing, struct sm_error *error);
+
+/** Whether the rule is zend: possible roots start cycles, not bytes. */
+bool sm_pacing_counts_roots(const struct sm_pacing *pacing);
+/** Possible roots before the first cycle: zend's parameter, none under "never", Zend's default under any other rule. */
+uint32_t sm_pacing_roots(const struct sm_pacing *pacing);
 
 /** The rule fixed:`bytes`. Errors: below SM_THRESHOLD_MINIMUM_BYTES. */
 sm_status sm_pacing_fixed(uint64_t bytes, struct sm_pacing *pacing, struct sm_error *error);

@@ -50,6 +50,18 @@ void sm_count_copy(struct sm_manager *mm, size_t bytes)
     mm->counters.copy_count++;
 }
 
+void sm_count_copy_object(struct sm_manager *mm, const struct sm_object *object, uint64_t original_payload_bytes)
+{
+    uint64_t bytes = object->payload_bytes < original_payload_bytes ? object->payload_bytes : original_payload_bytes;
+    mm->hot.alloc_bytes -= bytes;
+    mm->hot.alloc_count--;
+    mm->counters.extra_bytes += bytes;
+    mm->counters.extra_objects++;
+    sm_count_copy(mm, (size_t)bytes);
+    /* Copies take memory as allocations do: the next cycle comes as much earlier. */
+    sm_cycle_bring_forward(mm, bytes);
+}
+
 void sm_count_policy_bytes(struct sm_manager *mm, uint64_t bytes)
 {
     mm->counters.policy_bytes += bytes;

@@ -1,5 +1,5 @@
 /**
- * Stores that the barrier word sends out of line, loads of other threads, and the counting hooks.
+ * Stores that the barrier word sends out of line, loads of other threads, and what a drop leads to.
  */
 #include "store.h"
 
@@ -79,14 +79,26 @@ void sm_write_slot(struct sm_manager *mm, void *slot, bool is_pointer, struct sm
         write_value(mm, slot, value);
 }
 
-void sm_value_copy_slow(struct sm_manager *mm, struct sm_value value)
+/* Beside tracing a count decides sharing and when a destructor runs, never reclamation (R12): the object is left to a cycle. */
+static void run_prompt_destructor(struct sm_manager *mm, struct sm_object *object)
 {
-    if (sm_has(mm, SM_CAP_COUNTS))
-        mm->ops->value_copy(mm->policy, value);
+    if ((sm_object_flags(object) & SM_OBJECT_FINALIZABLE) == 0)
+        return;
+    object->count = 1;
+    sm_finalizer_run_now(mm, object);
+    object->count--;
 }
 
-void sm_value_drop_slow(struct sm_manager *mm, struct sm_value value)
+void sm_count_zero_slow(struct sm_manager *mm, struct sm_object *object)
 {
     if (sm_has(mm, SM_CAP_COUNTS))
-        mm->ops->value_drop(mm->policy, value);
+        mm->ops->value_dead(mm->policy, object);
+    else
+        run_prompt_destructor(mm, object);
+}
+
+void sm_candidate_slow(struct sm_manager *mm, struct sm_object *object)
+{
+    SM_ASSERT(sm_has(mm, SM_CAP_COUNTS));
+    mm->ops->value_candidate(mm->policy, object);
 }

@@ -51,6 +51,7 @@ sm_status sm_types_init(struct sm_manager *mm)
         [SM_TYPE_WEAK_CELL] = {.name = "weak-cell"},
     };
     sm_buffer_type(&builtin[SM_TYPE_BUFFER]);
+    sm_weak_entry_type(&builtin[SM_TYPE_WEAK_ENTRY]);
     for (unsigned i = 0; i < SM_TYPE_BUILTIN_COUNT; i++) {
         sm_type_id id = 0;
         sm_status status = sm_type_register(mm, &builtin[i], &id);

@@ -1,5 +1,5 @@
 /**
- * Layout of a SM_TYPE_WEAK_CELL object.
+ * Layout of SM_TYPE_WEAK_CELL and SM_TYPE_WEAK_ENTRY objects: an entry is a cell with a value behind it.
  */
 #ifndef SM_WEAK_H
 #define SM_WEAK_H
@@ -13,5 +13,26 @@ struct sm_weak_cell {
 };
 
 #define SM_WEAK_CELL_PAYLOAD_BYTES (sizeof(struct sm_weak_cell) - sizeof(struct sm_object))
+
+struct sm_weak_entry {
+    struct sm_weak_cell cell;
+    struct sm_value value; /**< a strong edge until the target dies; zero from then on */
+};
+
+#define SM_WEAK_ENTRY_PAYLOAD_BYTES (sizeof(struct sm_weak_entry) - sizeof(struct sm_object))
+
+static inline bool sm_is_weak_cell(const struct sm_object *object)
+{
+    return object->type == SM_TYPE_WEAK_CELL || object->type == SM_TYPE_WEAK_ENTRY;
+}
+
+/** The value of a cell that is an entry; NULL for a plain one. */
+static inline struct sm_value *sm_weak_value_of(struct sm_weak_cell *cell)
+{
+    return cell->header.type == SM_TYPE_WEAK_ENTRY ? &((struct sm_weak_entry *)cell)->value : NULL;
+}
+
+/** Fill the descriptor of SM_TYPE_WEAK_ENTRY. */
+void sm_weak_entry_type(struct sm_type *type);
 
 #endif

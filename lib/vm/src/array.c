@@ -39,11 +39,8 @@ static void grow_packed(struct vm *vm, struct vm_array *array, uint64_t capacity
 {
     struct sm_object *storage = vm_storage_new(vm, VM_ARRAY_PACKED, capacity);
     struct sm_value *slots = (struct sm_value *)sm_payload(storage);
-    if (array->used > 0 && !vm_counting(vm))
+    if (array->used > 0)
         memcpy(slots, packed_slots(array), array->used * sizeof(*slots));
-    else
-        for (uint64_t i = 0; i < array->used; i++)
-            vm_init_value(vm, storage, &slots[i], packed_slots(array)[i]);
     vm_storage_publish(vm, array, storage);
 }
 

@@ -29,9 +29,8 @@ struct vm_class *vm_class_define(struct vm *vm, const char *name, const char *co
     struct vm_array *list = property_list(vm, property_names, property_count);
     struct vm_class *class_entry =
         (struct vm_class *)vm_alloc(vm, vm->types.class_entry, sizeof(*class_entry) - sizeof(struct sm_object));
-    vm_init_pointer(vm, class_entry, &class_entry->name, interned_name);
-    vm_init_pointer(vm, class_entry, &class_entry->property_names, list);
-    sm_value_drop(vm_manager(vm), vm_array_value(list));
+    vm_init_pointer(vm, &class_entry->name, interned_name);
+    class_entry->property_names = list;
     class_entry->destructor = destructor;
     class_entry->property_count = (uint32_t)property_count;
     class_entry->id = vm->last_class_id + 1;

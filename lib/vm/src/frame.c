@@ -4,7 +4,7 @@
 /* Drops from the top down, each slot given up before its value is, since a drop may run a destructor. */
 static void drop_above(struct vm *vm, struct sm_value *bottom)
 {
-    if (!vm_counting(vm)) {
+    if (sm_hot(vm_manager(vm))->counted_tags == 0) {
         vm->top = bottom;
         return;
     }

@@ -77,24 +77,12 @@ void vm_storage_publish(struct vm *vm, struct vm_array *array, struct sm_object 
 {
     struct sm_manager *mm = vm_manager(vm);
     struct sm_object *replaced = array->storage;
-    sm_store_pointer(mm, &array->header, &array->storage, storage);
-    /* Where stores count, the head's store freed the old storage and the C code's own count remains. */
-    if (vm_counting(vm))
-        sm_value_drop(mm, sm_value_from_object(storage, 0));
-    else if (replaced != NULL)
+    sm_store_pointer_move(mm, &array->header, &array->storage, storage);
+    if (replaced != NULL)
         sm_retire(mm, replaced);
 }
 
 /* ---- Filling fresh storage, which nobody else sees yet ---- */
-
-static void init_bucket(struct vm *vm, struct sm_object *storage, uint64_t position, const struct vm_bucket *source)
-{
-    struct vm_bucket *bucket = (struct vm_bucket *)sm_payload(storage) + position;
-    bucket->hash = source->hash;
-    vm_init_value(vm, storage, &bucket->value, source->value);
-    if (source->key != NULL)
-        vm_init_pointer(vm, storage, &bucket->key, source->key);
-}
 
 static inline void link_bucket(const struct vm_hash_table *table, uint64_t position)
 {
@@ -120,7 +108,7 @@ static void grow(struct vm *vm, struct vm_array *array, uint64_t capacity)
         struct vm_hash_table old = vm_hash_table_of(array->storage);
         for (uint64_t i = 0; i < array->used; i++) {
             if (old.buckets[i].value.tag != VM_UNDEF)
-                init_bucket(vm, storage, filled++, &old.buckets[i]);
+                fresh.buckets[filled++] = old.buckets[i];
         }
     }
     VM_ASSERT(filled == array->count);
@@ -129,16 +117,16 @@ static void grow(struct vm *vm, struct vm_array *array, uint64_t capacity)
     array->used = filled;
 }
 
-/* The reader of a bucket on the move sees it twice or at its new place, and no key without its holder's count. */
+/* The reader of a bucket on the move sees it twice or at its new place. */
 static void move_bucket(struct vm *vm, struct sm_object *storage, struct vm_bucket *to, struct vm_bucket *from)
 {
     struct sm_manager *mm = vm_manager(vm);
     to->hash = from->hash;
-    sm_store_pointer(mm, storage, &to->key, from->key);
-    sm_store(mm, storage, &to->value, from->value);
-    sm_store(mm, storage, &from->value, vm_undef());
+    sm_store_pointer_move(mm, storage, &to->key, from->key);
+    sm_store_move(mm, storage, &to->value, from->value);
+    sm_store_move(mm, storage, &from->value, vm_undef());
     if (from->key != NULL)
-        sm_store_pointer(mm, storage, &from->key, NULL);
+        sm_store_pointer_move(mm, storage, &from->key, NULL);
 }
 
 static void compact(struct vm *vm, struct vm_array *array)
@@ -178,9 +166,8 @@ void vm_hash_from_packed(struct vm *vm, struct vm_array *array)
     uint64_t filled = 0;
     const struct sm_value *slots = array->storage == NULL ? NULL : (const struct sm_value *)sm_payload(array->storage);
     for (uint64_t i = 0; i < array->used; i++) {
-        struct vm_bucket bucket = {slots[i], i, NULL};
-        if (bucket.value.tag != VM_UNDEF)
-            init_bucket(vm, storage, filled++, &bucket);
+        if (slots[i].tag != VM_UNDEF)
+            fresh.buckets[filled++] = (struct vm_bucket){slots[i], i, NULL};
     }
     VM_ASSERT(filled == array->count);
     link_all(&fresh, filled);
@@ -199,7 +186,7 @@ void vm_hash_insert(struct vm *vm, struct vm_array *array, uint64_t hash, struct
     struct vm_bucket *bucket = &table.buckets[array->used];
     bucket->hash = hash;
     if (key != NULL) {
-        vm_sharing_add_owner(vm, &key->header);
+        vm_sharing_add_key(vm, key);
         sm_store_pointer(mm, array->storage, &bucket->key, key);
     }
     link_bucket(&table, array->used);

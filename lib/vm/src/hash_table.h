@@ -64,7 +64,7 @@ void vm_hash_remove(struct vm *vm, struct vm_array *array, struct vm_bucket *buc
 /** New storage for at least `capacity` elements (range 1 and up). Bails out when it is refused. */
 struct sm_object *vm_storage_new(struct vm *vm, enum vm_array_kind kind, uint64_t capacity);
 
-/** Give filled storage to the array, and the old one to whoever still reads it (R8). */
+/** Give filled storage (taken) to the array, and the old one, whose contents moved, to whoever still reads it (R8). */
 void vm_storage_publish(struct vm *vm, struct vm_array *array, struct sm_object *storage);
 
 #endif

@@ -3,16 +3,16 @@
 
 struct vm_object *vm_object_new(struct vm *vm, struct vm_class *class_entry)
 {
-    if (SM_UNLIKELY(vm->last_handle == UINT32_MAX))
-        vm_fail(vm, SM_ERR_OUT_OF_MEMORY, "the request has made %u objects: no object id is left", UINT32_MAX);
     uint32_t held_count = vm->held_count;
     vm_hold_object(vm, class_entry);
     size_t payload_bytes = VM_OBJECT_HEADER_BYTES + class_entry->property_count * sizeof(struct sm_value);
     struct vm_object *object = (struct vm_object *)vm_alloc(vm, vm->types.object, payload_bytes);
-    vm_init_pointer(vm, object, &object->class_entry, class_entry);
+    vm_init_pointer(vm, &object->class_entry, class_entry);
     object->handle = ++vm->last_handle;
     for (uint32_t i = 0; i < class_entry->property_count; i++)
         object->properties[i] = vm_null();
+    if (class_entry->destructor != NULL && vm->prompt_destructors)
+        sm_object_set_flags(&object->header, SM_OBJECT_COUNTED);
     if (class_entry->destructor != NULL && sm_finalizer_register(vm_manager(vm), &object->header) != SM_OK)
         vm_fail_allocation(vm);
     vm->held_count = held_count;
@@ -70,8 +70,7 @@ struct vm_reference *vm_reference_new(struct vm *vm, struct sm_value value)
     struct vm_reference *reference =
         (struct vm_reference *)vm_alloc(vm, vm->types.reference, sizeof(*reference) - sizeof(struct sm_object));
     vm->held_count = held_count;
-    vm_init_value(vm, reference, &reference->value, value);
-    sm_value_drop(vm_manager(vm), value);
+    reference->value = value;
     return reference;
 }
 

@@ -1,9 +1,11 @@
 /**
  * The sharing scheme: who may have a second owner, and what a write to it must copy first.
  *
- * Arrays and strings are values. Where the policy counts, the count of an array or string says whether
- * it is shared; elsewhere a sticky bit does, set when a second owner appears and never cleared, which may
- * copy too often and never too seldom. Nothing outside sharing.h and sharing.c knows which of the two holds.
+ * Arrays and strings are values. Where holders are counted the count says whether one is shared: of all of them
+ * under a policy that counts; of arrays beside one that traces, if the VM was created so (R12), an upper bound then,
+ * since owners that a cycle finds dead give up nothing. Elsewhere a sticky bit says so, set when a second owner
+ * appears and never cleared. Both may copy too often and never too seldom; a copy has one owner. Nothing outside
+ * sharing.h and sharing.c knows which of the two holds.
  */
 #ifndef VM_SHARING_H
 #define VM_SHARING_H
@@ -13,26 +15,30 @@
 /** Whether a write through one owner could be seen by another. Interned strings always are. */
 static inline bool vm_sharing_is_shared(struct vm *vm, const struct sm_object *object)
 {
-    if ((sm_object_flags(object) & (SM_OBJECT_SHARED | SM_OBJECT_INTERNED)) != 0)
-        return true;
-    return vm_counting(vm) && object->count > 1;
+    (void)vm;
+    return (sm_object_flags(object) & (SM_OBJECT_SHARED | SM_OBJECT_INTERNED)) != 0 || object->count > 1;
 }
 
-/**
- * A second owner of an array or string comes into being, which itself counts its hold where the policy counts.
- *
- * The bit is only written when it changes, for many owners share few strings.
- */
-static inline void vm_sharing_add_owner(struct vm *vm, struct sm_object *object)
+/** The bit is only written when it changes, for many owners share few strings. */
+static inline void vm_sharing_mark(struct sm_object *object)
 {
-    if (!vm_counting(vm) && (sm_object_flags(object) & SM_OBJECT_SHARED) == 0)
+    if ((sm_object_flags(object) & SM_OBJECT_SHARED) == 0)
         sm_object_set_flags(object, SM_OBJECT_SHARED);
 }
 
-/** Whether values of this tag are copied by marking them. */
-static inline bool vm_sharing_applies(struct sm_value value)
+/** A key of a hash is one owner more of its string. */
+static inline void vm_sharing_add_key(struct vm *vm, struct vm_string *key)
 {
-    return value.tag == VM_STRING || value.tag == VM_ARRAY;
+    if (!vm_counting(vm))
+        vm_sharing_mark(&key->header);
+}
+
+/** A second owner of `value` comes into being, which counts its hold itself where holders are counted. */
+static inline void vm_sharing_add_owner(struct vm *vm, struct sm_value value)
+{
+    enum vm_tag tag = vm_tag_of(value);
+    if ((tag == VM_STRING || tag == VM_ARRAY) && !vm_is_counted(vm, value))
+        vm_sharing_mark(sm_value_object(value));
 }
 
 #endif

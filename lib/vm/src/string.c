@@ -102,18 +102,17 @@ static size_t length_with(struct vm *vm, const struct vm_string *string, size_t 
     return string->length + byte_count;
 }
 
-/* At least double, so that a string grown by pieces is copied a logarithmic number of times. */
+/* At least double when it grows, so that a string grown by pieces is copied a logarithmic number of times. */
 static size_t grown_capacity(struct vm *vm, const struct vm_string *string, size_t byte_count)
 {
     size_t capacity = vm_string_capacity(string);
     size_t needed = length_with(vm, string, byte_count);
+    if (needed <= capacity)
+        return capacity;
     return capacity * 2 > needed ? capacity * 2 : needed;
 }
 
-/*
- * A resized object keeps its count, and the one count of an unshared string is its place's: where the
- * policy counts, the slot changes and no count does.
- */
+/* A resized object keeps its count, and the one count of an unshared string is its place's. */
 static struct vm_string *grow(struct vm *vm, struct vm_place place, struct vm_string *string, size_t byte_count)
 {
     size_t payload_bytes = payload_for(vm, grown_capacity(vm, string, byte_count));
@@ -123,22 +122,22 @@ static struct vm_string *grow(struct vm *vm, struct vm_place place, struct vm_st
     struct sm_value value = sm_value_from_object(resized, VM_STRING);
     if (resized == &string->header)
         return string;
-    if (place.owner == NULL || vm_counting(vm))
+    if (place.owner == NULL)
         *place.slot = value;
     else
-        sm_store(vm_manager(vm), place.owner, place.slot, value);
+        sm_store_move(vm_manager(vm), place.owner, place.slot, value);
     /* Where nothing counts, a handle may hold the old string unbeknown to the sharing bit: it is left to a cycle. */
     if (vm_counting(vm))
         sm_retire(vm_manager(vm), &string->header);
     return (struct vm_string *)resized;
 }
 
-/* The copy has room for what it is made for; if it is grown again, it doubles. */
+/* The copy has the room that the string itself would have now, were it unshared: the clock sees no difference. */
 static struct vm_string *separate(struct vm *vm, struct vm_place place, struct vm_string *string, size_t byte_count)
 {
-    struct vm_string *copy = string_of_room(vm, length_with(vm, string, byte_count), string->length);
+    struct vm_string *copy = string_of_room(vm, grown_capacity(vm, string, byte_count), string->length);
     memcpy(copy->data, string->data, string->length);
-    sm_count_copy(vm_manager(vm), string->length);
+    sm_count_copy_object(vm_manager(vm), &copy->header, string->header.payload_bytes);
     vm_place_set(vm, place, vm_string_value(copy));
     return copy;
 }

@@ -2,6 +2,8 @@
 #include "hash_table.h"
 #include "vm_internal.h"
 
+#define ROOT_OFFSET(layout) ((uint32_t)(offsetof(layout, root_index) - sizeof(struct sm_object)))
+
 static void trace_packed(const struct sm_object *object, struct sm_visitor *visitor)
 {
     const struct sm_value *slots = (const struct sm_value *)sm_payload_const(object);
@@ -52,13 +54,13 @@ sm_status vm_types_register(struct vm *vm)
         struct sm_type type;
         sm_type_id *id;
     } kinds[] = {
-        {{"string", NULL, NULL, NULL}, &vm->types.string},
-        {{"array", trace_array, NULL, NULL}, &vm->types.array},
-        {{"packed-storage", trace_packed, NULL, NULL}, &vm->types.packed},
-        {{"hash-storage", trace_hash, NULL, NULL}, &vm->types.hash},
-        {{"object", trace_object, vm_object_finalize, vm}, &vm->types.object},
-        {{"reference", trace_reference, NULL, NULL}, &vm->types.reference},
-        {{"class", trace_class, NULL, NULL}, &vm->types.class_entry},
+        {{"string", NULL, NULL, NULL, SM_ROOT_NONE}, &vm->types.string},
+        {{"array", trace_array, NULL, NULL, ROOT_OFFSET(struct vm_array)}, &vm->types.array},
+        {{"packed-storage", trace_packed, NULL, NULL, SM_ROOT_NONE}, &vm->types.packed},
+        {{"hash-storage", trace_hash, NULL, NULL, SM_ROOT_NONE}, &vm->types.hash},
+        {{"object", trace_object, vm_object_finalize, vm, ROOT_OFFSET(struct vm_object)}, &vm->types.object},
+        {{"reference", trace_reference, NULL, NULL, SM_ROOT_FORWARD}, &vm->types.reference},
+        {{"class", trace_class, NULL, NULL, SM_ROOT_NONE}, &vm->types.class_entry},
     };
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
         sm_status status = sm_type_register(vm_manager(vm), &kinds[i].type, kinds[i].id);

@@ -3,7 +3,7 @@
 
 struct sm_value vm_value_deref(struct sm_value value)
 {
-    return value.tag == VM_REFERENCE ? vm_as_reference(value)->value : value;
+    return vm_tag_of(value) == VM_REFERENCE ? vm_as_reference(value)->value : value;
 }
 
 static uint64_t fold(uint64_t hash, uint64_t word)
@@ -68,7 +68,7 @@ static uint64_t hash_value(struct sm_value value, unsigned depth)
     case VM_FLOAT:
         return fold(begin(value.tag), value.payload);
     default:
-        return begin(value.tag);
+        return begin(vm_tag_of(value));
     }
 }
 

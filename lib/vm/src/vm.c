@@ -59,6 +59,7 @@ sm_status vm_create(const struct vm_config *config, struct vm **created, struct 
         free(vm);
         return status;
     }
+    vm->prompt_destructors = chosen->prompt_destructors && chosen->manager.sharing_counts;
     if (!map_stack(vm))
         status = set_error(error, SM_ERR_SYSTEM, "the system refused address space for the VM stack");
     else if ((status = populate(vm)) != SM_OK)

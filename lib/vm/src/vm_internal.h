@@ -54,8 +54,9 @@ struct vm {
     struct vm_catch *innermost_catch;
     struct sm_value held[VM_HELD_MAX];
     uint32_t held_count;
-    uint32_t last_handle;
+    uint64_t last_handle;
     uint32_t last_class_id;
+    bool prompt_destructors; /**< vm_config */
     bool destructor_running;
     bool request_open;
     bool request_implicit; /**< opened by vm_create, for the life of a CLI process */
@@ -107,9 +108,16 @@ uint64_t vm_bytes_hash(const char *bytes, size_t byte_count);
 
 /* ---- inline ---- */
 
+/** Whether the policy counts everything. */
 static inline bool vm_counting(struct vm *vm)
 {
-    return SM_UNLIKELY(sm_hot(vm_manager(vm))->counting != 0);
+    return sm_counts_all(vm_manager(vm));
+}
+
+/** Whether holders of `value` are counted, by the policy or beside it. */
+static inline bool vm_is_counted(struct vm *vm, struct sm_value value)
+{
+    return (value.tag & sm_hot(vm_manager(vm))->counted_tags) != 0;
 }
 
 static inline struct sm_object *vm_alloc(struct vm *vm, sm_type_id type, size_t payload_bytes)
@@ -138,22 +146,19 @@ static inline void vm_hold_object(struct vm *vm, void *object)
         vm_hold(vm, sm_value_from_object((struct sm_object *)object, 0));
 }
 
-/** Initialise a pointer slot of a fresh object: nobody sees it yet, so only counting policies care how. */
-static inline void vm_init_pointer(struct vm *vm, void *owner, void *slot, void *target)
+/** Initialise a pointer slot of a fresh object, which nobody else sees yet; `target` is borrowed. */
+static inline void vm_init_pointer(struct vm *vm, void *slot, void *target)
 {
     if (vm_counting(vm))
-        sm_store_pointer(vm_manager(vm), (struct sm_object *)owner, slot, target);
-    else
-        memcpy(slot, &target, sizeof(target));
+        sm_count_add((struct sm_object *)target);
+    memcpy(slot, &target, sizeof(target));
 }
 
 /** Likewise a value slot; `value` is borrowed. */
-static inline void vm_init_value(struct vm *vm, void *owner, struct sm_value *slot, struct sm_value value)
+static inline void vm_init_value(struct vm *vm, struct sm_value *slot, struct sm_value value)
 {
-    if (vm_counting(vm))
-        sm_store(vm_manager(vm), (struct sm_object *)owner, slot, value);
-    else
-        *slot = value;
+    sm_value_copy(vm_manager(vm), value);
+    *slot = value;
 }
 
 /** Write `value` (taken) where `place` says; the old one is dropped. */

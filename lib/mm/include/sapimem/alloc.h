@@ -47,8 +47,9 @@ struct sm_hot {
     uint64_t event_clock_bytes; /**< the clock at which the next safepoint has work */
     uint32_t attention;         /**< set by other threads and signals: the next safepoint has work */
     uint32_t barrier;           /**< enum sm_barrier */
-    uint32_t counting;          /**< the policy counts references of locals and temporaries */
-    uint32_t birth_count;       /**< initial count word of a new object */
+    uint64_t
+        counted_tags; /**< a value with one of these tag bits is counted: 0, SM_TAG_COUNTED, or SM_TAG_HEAP for all */
+    uint32_t never_candidate; /**< SM_OBJECT_ACYCLIC unless the policy wants possible roots */
     struct sm_free_cell *heads[SM_SIZE_CLASSES_MAX];
 };
 
@@ -79,12 +80,13 @@ static inline void *sm_take_block(struct sm_hot *hot, size_t payload_bytes)
     return cell;
 }
 
-static inline struct sm_object *sm_object_init(struct sm_hot *hot, void *block, sm_type_id type, size_t payload_bytes)
+static inline struct sm_object *sm_object_init(struct sm_hot *hot, void *block, sm_type_id type, uint16_t flags,
+                                               size_t payload_bytes)
 {
     struct sm_object *object = (struct sm_object *)block;
-    object->count = hot->birth_count;
+    object->count = 1;
     object->type = type;
-    object->flags = 0;
+    object->flags = flags;
     object->payload_bytes = payload_bytes;
     hot->alloc_bytes += payload_bytes;
     hot->alloc_count++;
@@ -113,7 +115,8 @@ static inline void sm_zero_payload(struct sm_object *object, size_t payload_byte
  * `payload_bytes` range: 0 .. SM_PAYLOAD_MAX.
  *
  * Returns:     the object, or NULL when the limit holds after one reclamation cycle; the heap is unchanged then.
- * Owner:       the policy; valid until request end (arena) or unreachable (epoch, R2).
+ * Owner:       the policy; valid until request end (arena) or unreachable (epoch, R2). Under counting policies the
+ *              caller holds the one count it is born with: sm_store_take passes it on, sm_value_drop gives it up.
  * May collect: only in an emergency.
  * Cost:        O(payload); out of line when the window and lists are empty.
  */
@@ -123,7 +126,7 @@ static inline struct sm_object *sm_alloc(struct sm_manager *mm, sm_type_id type,
     if (SM_LIKELY(payload_bytes <= SM_INLINE_PAYLOAD_MAX)) {
         void *block = sm_take_block(hot, payload_bytes);
         if (SM_LIKELY(block != NULL)) {
-            struct sm_object *object = sm_object_init(hot, block, type, payload_bytes);
+            struct sm_object *object = sm_object_init(hot, block, type, 0, payload_bytes);
             sm_zero_payload(object, payload_bytes);
             return object;
         }
@@ -138,7 +141,7 @@ static inline struct sm_object *sm_alloc_leaf(struct sm_manager *mm, sm_type_id 
     if (SM_LIKELY(payload_bytes <= SM_INLINE_PAYLOAD_MAX)) {
         void *block = sm_take_block(hot, payload_bytes);
         if (SM_LIKELY(block != NULL))
-            return sm_object_init(hot, block, type, payload_bytes);
+            return sm_object_init(hot, block, type, SM_OBJECT_ACYCLIC, payload_bytes);
     }
     return sm_alloc_leaf_slow(mm, type, payload_bytes);
 }
@@ -150,6 +153,7 @@ static inline struct sm_object *sm_alloc_leaf(struct sm_manager *mm, sm_type_id 
  * caller then replaces its references and gives the old object to sm_retire, in that order: an observer
  * that arrives between the two must not find what nothing keeps. Growth counts on the allocation clock.
  * Objects with a destructor keep their size.
+ * A new object takes over the old one's count, so the caller's reference to it changes by sm_store_move.
  * Returns:     the object, the same or a new one; NULL on failure, with the old one unchanged.
  * May collect: only in an emergency.
  */
@@ -162,22 +166,65 @@ sm_status sm_free(struct sm_manager *mm, struct sm_object *object);
  * Give up `object`: nothing reachable refers to it any more and the caller will not touch it again.
  *
  * It is reused after every guard active now has ended (R2). A policy that frees explicitly and cannot
- * retire frees it now; one that can do neither ignores the call.
+ * retire frees it now; one that can do neither ignores the call. What its slots held is not dropped: it moved
+ * elsewhere, or the caller has dropped it.
  */
 void sm_retire(struct sm_manager *mm, struct sm_object *object);
 
-/** Slow part of the stores: policy barrier, publication, checks. */
+/** Slow part of a drop: `object` lost its last count, or is a possible root now. */
+void sm_count_zero_slow(struct sm_manager *mm, struct sm_object *object);
+void sm_candidate_slow(struct sm_manager *mm, struct sm_object *object);
+
+/** One holder more. A count at its end stays there. */
+static inline void sm_count_add(struct sm_object *object)
+{
+    object->count += object->count != SM_COUNT_MAX;
+}
+
+/** One holder less; at zero the policy frees the object, otherwise it may be a possible root of a cycle. */
+static inline void sm_count_remove(struct sm_manager *mm, struct sm_object *object)
+{
+    uint32_t count = object->count;
+    if (SM_UNLIKELY(count == SM_COUNT_MAX))
+        return;
+    object->count = --count;
+    if (count == 0)
+        sm_count_zero_slow(mm, object);
+    else if (((object->flags | sm_hot(mm)->never_candidate) & (SM_OBJECT_ACYCLIC | SM_OBJECT_CANDIDATE)) == 0)
+        sm_candidate_slow(mm, object);
+}
+
+/** A local, a temporary or a slot now also holds `value`. Cost: one test where it is not counted. */
+static inline void sm_value_copy(struct sm_manager *mm, struct sm_value value)
+{
+    if ((value.tag & sm_hot(mm)->counted_tags) != 0)
+        sm_count_add(sm_value_object(value));
+}
+
+/** A holder no longer holds `value`; under counting policies this may free it and run destructors. */
+static inline void sm_value_drop(struct sm_manager *mm, struct sm_value value)
+{
+    if ((value.tag & sm_hot(mm)->counted_tags) != 0)
+        sm_count_remove(mm, sm_value_object(value));
+}
+
+/** Whether plain pointers are counted too: the policy counts everything. */
+static inline bool sm_counts_all(struct sm_manager *mm)
+{
+    return (sm_hot(mm)->counted_tags & SM_TAG_HEAP) != 0;
+}
+
+/** Slow part of the stores: policy barrier, publication, checks. They write and count nothing. */
 void sm_store_slow(struct sm_manager *mm, struct sm_object *owner, struct sm_value *slot, struct sm_value value);
 void sm_store_pointer_slow(struct sm_manager *mm, struct sm_object *owner, void *slot, struct sm_object *target);
 
 /**
- * Store `value` into `slot`, inside the payload of `owner`. Every store of a reachable object goes through here.
+ * Replace what `slot` holds and count nothing: its old content moved elsewhere, and `value` brings its count along.
  *
  * Orders:      release where observers exist; pairs with sm_load_shared.
- * Cost:        one test and a 16-byte store.
  */
-static inline void sm_store(struct sm_manager *mm, struct sm_object *owner, struct sm_value *slot,
-                            struct sm_value value)
+static inline void sm_store_move(struct sm_manager *mm, struct sm_object *owner, struct sm_value *slot,
+                                 struct sm_value value)
 {
     if (SM_LIKELY(sm_hot(mm)->barrier == 0))
         *slot = value;
@@ -185,8 +232,30 @@ static inline void sm_store(struct sm_manager *mm, struct sm_object *owner, stru
         sm_store_slow(mm, owner, slot, value);
 }
 
-/** As sm_store for a slot that holds a plain object pointer (the address of any `struct X *` whose first member is the header). */
-static inline void sm_store_pointer(struct sm_manager *mm, struct sm_object *owner, void *slot, void *target)
+/** Store a value that the caller owns: the slot takes over its count. */
+static inline void sm_store_take(struct sm_manager *mm, struct sm_object *owner, struct sm_value *slot,
+                                 struct sm_value value)
+{
+    struct sm_value old = *slot;
+    sm_store_move(mm, owner, slot, value);
+    sm_value_drop(mm, old);
+}
+
+/**
+ * Store `value` into `slot`, inside the payload of `owner`. Every store of a reachable object goes through here.
+ *
+ * Orders:      release where observers exist; pairs with sm_load_shared.
+ * Cost:        two tests and a 16-byte store.
+ */
+static inline void sm_store(struct sm_manager *mm, struct sm_object *owner, struct sm_value *slot,
+                            struct sm_value value)
+{
+    sm_value_copy(mm, value);
+    sm_store_take(mm, owner, slot, value);
+}
+
+/** The same three for a slot that holds a plain object pointer (the address of any `struct X *` whose first member is the header); NULL is fine. */
+static inline void sm_store_pointer_move(struct sm_manager *mm, struct sm_object *owner, void *slot, void *target)
 {
     if (SM_LIKELY(sm_hot(mm)->barrier == 0))
         memcpy(slot, &target, sizeof(target));
@@ -194,30 +263,20 @@ static inline void sm_store_pointer(struct sm_manager *mm, struct sm_object *own
         sm_store_pointer_slow(mm, owner, slot, (struct sm_object *)target);
 }
 
-/** Slow parts of the counting hooks; only policies with SM_CAP_COUNTS are asked. */
-void sm_value_copy_slow(struct sm_manager *mm, struct sm_value value);
-void sm_value_drop_slow(struct sm_manager *mm, struct sm_value value);
-
-/** A local or temporary now also holds `value`. Free under policies that do not count. */
-static inline void sm_value_copy(struct sm_manager *mm, struct sm_value value)
+static inline void sm_store_pointer_take(struct sm_manager *mm, struct sm_object *owner, void *slot, void *target)
 {
-    if (SM_UNLIKELY(sm_hot(mm)->counting != 0) && sm_value_is_heap(value))
-        sm_value_copy_slow(mm, value);
+    struct sm_object *old;
+    memcpy(&old, slot, sizeof(old));
+    sm_store_pointer_move(mm, owner, slot, target);
+    if (sm_counts_all(mm) && old != NULL)
+        sm_count_remove(mm, old);
 }
 
-/** A local or temporary no longer holds `value`; under counting policies this may free it. */
-static inline void sm_value_drop(struct sm_manager *mm, struct sm_value value)
+static inline void sm_store_pointer(struct sm_manager *mm, struct sm_object *owner, void *slot, void *target)
 {
-    if (SM_UNLIKELY(sm_hot(mm)->counting != 0) && sm_value_is_heap(value))
-        sm_value_drop_slow(mm, value);
-}
-
-/** Store a value that a temporary owns: the slot takes over its count. */
-static inline void sm_store_take(struct sm_manager *mm, struct sm_object *owner, struct sm_value *slot,
-                                 struct sm_value value)
-{
-    sm_store(mm, owner, slot, value);
-    sm_value_drop(mm, value);
+    if (sm_counts_all(mm) && target != NULL)
+        sm_count_add((struct sm_object *)target);
+    sm_store_pointer_take(mm, owner, slot, target);
 }
 
 /**
@@ -241,7 +300,17 @@ static inline void sm_safepoint(struct sm_manager *mm)
  */
 struct sm_object *sm_weak_make(struct sm_manager *mm, struct sm_object *target);
 
-/** The target of a weak cell, or NULL once it was retired or freed; still answers inside the target's destructor (R5). */
+/**
+ * Make an entry of a weak map: a weak cell that keeps `value` (counted in) until its target dies, which clears both.
+ *
+ * Returns:     the entry, or NULL (out of memory).
+ */
+struct sm_object *sm_weak_entry_make(struct sm_manager *mm, struct sm_object *target, struct sm_value value);
+
+/** Where the value of an entry is, to read or sm_store (the entry is the owner); all zero once the target died. */
+struct sm_value *sm_weak_entry_value(struct sm_object *entry);
+
+/** The target of a weak cell or entry, or NULL once it was retired or freed; still answers inside the target's destructor (R5). */
 struct sm_object *sm_weak_get(struct sm_manager *mm, struct sm_object *cell);
 
 /** `object` has a destructor (its type's `finalize`) that must run exactly once. Errors: SM_ERR_OUT_OF_MEMORY, SM_ERR_INVALID_ARGUMENT (no finalize, or registered before). */

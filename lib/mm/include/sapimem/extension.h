@@ -70,6 +70,14 @@ sm_handle sm_handle_persist(struct sm_manager *mm, sm_handle handle);
 /** Release a persistent handle. Errors: as sm_handle_get; SM_ERR_INVALID_ARGUMENT for a local one. */
 sm_status sm_handle_release(struct sm_manager *mm, sm_handle handle);
 
+/**
+ * A table that an extension enumerates by its own root provider now holds `value`, or gives it up.
+ *
+ * Enumerating tells a tracing policy; these two tell a counting one. Releasing may free the object and run destructors.
+ */
+void sm_root_hold(struct sm_manager *mm, struct sm_value value);
+void sm_root_release(struct sm_manager *mm, struct sm_value value);
+
 /** Open a scope; local handles made from here on end with it. */
 sm_scope sm_scope_open(struct sm_manager *mm);
 

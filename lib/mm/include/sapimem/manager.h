@@ -40,12 +40,13 @@ struct sm_config {
     const char *policy; /**< "NAME" or "NAME:key=value,..."; NULL: by SAPI */
     const struct sm_policy_ops
         *custom_policy; /**< an embedder's own; wins over the name, which then holds its options only */
-    const char
-        *pacing; /**< "fixed:16M", "proportional:1.0", "sqrt:4e-8", "never", "always"; NULL: fixed:threshold_bytes */
+    const char *
+        pacing; /**< "fixed:16M", "proportional:1.0", "sqrt:4e-8", "never", "always", "zend:10001"; NULL: zend under a policy that counts, else fixed:threshold_bytes */
     uint64_t threshold_bytes;     /**< 0: SM_THRESHOLD_DEFAULT_BYTES; giving it and `pacing` is an error */
     uint64_t memory_limit_bytes;  /**< on committed bytes, backlog included; 0: none */
     uint64_t collect_every_bytes; /**< a cycle each so many bytes of the clock, whatever the pacing; 0: never */
     bool collect_every_safepoint; /**< for tests */
+    bool sharing_counts; /**< count values with SM_TAG_COUNTED beside tracing (R12); policies that count do so anyway */
     uint64_t fail_alloc_after; /**< fault injection: the Nth request for memory from the system fails, once; 0: never */
     struct sm_hooks hooks;
 };

@@ -30,14 +30,18 @@ enum sm_object_flag {
     SM_OBJECT_FINALIZED = 1u << 1,   /**< its destructor ran, or is queued; it never runs again (R5) */
     SM_OBJECT_SHARED = 1u << 2,      /**< the virtual machine's: the value may have a second owner */
     SM_OBJECT_INTERNED = 1u << 3,    /**< the virtual machine's: a string in the interner */
-    SM_OBJECT_VM_MASK = SM_OBJECT_SHARED | SM_OBJECT_INTERNED,
+    SM_OBJECT_ACYCLIC = 1u << 5,     /**< no edges, so no cycle: never a possible root */
+    SM_OBJECT_CANDIDATE = 1u << 6,   /**< in the policy's buffer of possible roots */
+    SM_OBJECT_COUNTED = 1u << 7,     /**< the virtual machine's: values of it carry SM_TAG_COUNTED */
+    SM_OBJECT_VM_MASK = SM_OBJECT_SHARED | SM_OBJECT_INTERNED | SM_OBJECT_COUNTED,
 };
 
 /**
  * Header of every object; the payload follows it.
  *
- * `count` serves only policies and sharing schemes that count (R12). `flags` is written by the owner
- * and by the policy, so it is read and written with relaxed atomics once observers exist.
+ * `count` is 1 at birth, the maker's own, and serves policies and sharing schemes that count (R12); it
+ * is the owner thread's alone, and stays where it is once it has reached SM_COUNT_MAX. `flags` is written by
+ * the owner and by the policy, so it is read and written with relaxed atomics once observers exist.
  */
 struct sm_object {
     uint32_t count;
@@ -59,6 +63,11 @@ struct sm_value {
 
 /** Tag bit: the payload word is a `struct sm_object *`, never NULL. */
 #define SM_TAG_HEAP UINT64_C(0x80)
+/** Tag bit beside SM_TAG_HEAP: holders are counted even where the policy traces (R12). All values of one object agree on it. */
+#define SM_TAG_COUNTED UINT64_C(0x40)
+
+/** A count that got here is not known any more: it stays, and the object is taken for shared by many. */
+#define SM_COUNT_MAX UINT32_MAX
 
 /** Built-in types, registered in every manager; the virtual machine's types follow them. */
 enum sm_builtin_type {
@@ -66,11 +75,18 @@ enum sm_builtin_type {
     SM_TYPE_VALUES = 1,    /**< a block of values: payload_bytes / 16 slots */
     SM_TYPE_BUFFER = 2,    /**< head of a growable buffer */
     SM_TYPE_WEAK_CELL = 3, /**< one weak reference; its target is no edge */
-    SM_TYPE_BUILTIN_COUNT = 4,
+    SM_TYPE_WEAK_ENTRY =
+        4, /**< one entry of a weak map: its target is no edge, its value is one until the target dies */
+    SM_TYPE_BUILTIN_COUNT = 5,
 };
 
 /** What a destructor is told, and may do: allocate, store, resurrect, pin; it runs on the owner thread (R5). */
 typedef void sm_finalizer(struct sm_manager *mm, struct sm_object *object, void *context);
+
+/** sm_type.root_offset: the payload has no word to spare. */
+#define SM_ROOT_NONE 0u
+/** sm_type.root_offset: not itself but its first edge is the possible root, as with a PHP reference. */
+#define SM_ROOT_FORWARD UINT32_MAX
 
 /**
  * Describes one kind of object.
@@ -84,6 +100,8 @@ struct sm_type {
     void (*trace)(const struct sm_object *object, struct sm_visitor *visitor);
     sm_finalizer *finalize; /**< NULL: none. Runs once per object that was given to sm_finalizer_register */
     void *context;          /**< handed to `finalize` */
+    /** Payload offset (range 8 and up) of four bytes that a counting policy may keep an index in, or one of the two above. */
+    uint32_t root_offset;
 };
 
 /**

@@ -24,7 +24,7 @@ enum sm_capability {
     SM_CAP_RESIZE = 1u << 0,     /**< resize: in place */
     SM_CAP_FREE = 1u << 1,       /**< free: explicit */
     SM_CAP_BARRIER = 1u << 2,    /**< store_slow */
-    SM_CAP_COUNTS = 1u << 3,     /**< value_copy, value_drop */
+    SM_CAP_COUNTS = 1u << 3,     /**< value_dead, value_candidate: every value and pointer is counted, inline */
     SM_CAP_PIN = 1u << 4,        /**< guard_register, guard_unregister, pin, unpin, repin, offline, online */
     SM_CAP_COLLECT = 1u << 5,    /**< collect */
     SM_CAP_RETIRE = 1u << 6,     /**< retire */
@@ -71,11 +71,13 @@ struct sm_policy_ops {
     /** Change the payload room of `object` in place; the manager updates its header. False: cannot. */
     bool (*resize)(struct sm_policy *policy, struct sm_object *object, size_t payload_bytes);
     void (*free)(struct sm_policy *policy, struct sm_object *object);
-    /** Perform the store, however the policy wants it. `is_pointer`: the slot is a plain pointer, `value` holds the target. */
+    /** Perform the store, however the policy wants it; counts nothing. `is_pointer`: the slot is a plain pointer, `value` holds the target. */
     void (*store_slow)(struct sm_policy *policy, struct sm_object *owner, void *slot, bool is_pointer,
                        struct sm_value value);
-    void (*value_copy)(struct sm_policy *policy, struct sm_value value);
-    void (*value_drop)(struct sm_policy *policy, struct sm_value value);
+    /** `object` lost its last count: run its destructor, free it and what only it held. */
+    void (*value_dead)(struct sm_policy *policy, struct sm_object *object);
+    /** `object` lost a count and keeps others: it may be the root of a dead cycle. Sets SM_OBJECT_CANDIDATE if it keeps it. */
+    void (*value_candidate)(struct sm_policy *policy, struct sm_object *object);
     /** The calling thread's registration with the reclamation domain; on the guard's thread. */
     sm_status (*guard_register)(struct sm_policy *policy, struct sm_guard *guard);
     void (*guard_unregister)(struct sm_policy *policy, struct sm_guard *guard);
@@ -91,7 +93,7 @@ struct sm_policy_ops {
     sm_status (*collect)(struct sm_policy *policy, enum sm_collect_kind kind, enum sm_trigger trigger,
                          struct sm_cycle_record *record);
     void (*retire)(struct sm_policy *policy, struct sm_object *object);
-    /** `cell` is a fresh SM_TYPE_WEAK_CELL that already holds its target. */
+    /** `cell` is a fresh SM_TYPE_WEAK_CELL or SM_TYPE_WEAK_ENTRY that already holds its target. */
     sm_status (*weak_make)(struct sm_policy *policy, struct sm_object *cell);
     struct sm_object *(*weak_get)(struct sm_policy *policy, struct sm_object *cell);
     /** A finalizer was registered for `object`; the shared table (finalizer.h) already has it. */
@@ -130,6 +132,11 @@ void sm_chunk_unmap(struct sm_manager *mm, void *chunk, size_t bytes);
 /** Count bytes a policy holds beyond payloads. */
 void sm_count_policy_bytes(struct sm_manager *mm, uint64_t bytes);
 
+/** Ask for a cycle, trigger threshold, at the next safepoint at which cycles are enabled: the pacing of policies that count roots. */
+void sm_cycle_request(struct sm_manager *mm);
+/** Possible roots that a counting policy buffers before it asks for its first cycle: pacing zend:N, range 2 and up. */
+uint32_t sm_root_threshold(const struct sm_manager *mm);
+
 /** Ask for sm_policy.safepoint at the owner's next safepoint. Threads: any. */
 void sm_attention_request(struct sm_manager *mm);
 
@@ -155,6 +162,13 @@ void sm_guards_synchronized(struct sm_manager *mm);
 
 /** Report the oldest guard through the hook and count it. Returns false when no guard is pinned but the owner's. */
 bool sm_guard_stall_report(struct sm_manager *mm, struct sm_guard_report *report);
+
+/**
+ * Take a SM_OBJECT_FINALIZABLE object out of the finalizer table and run its destructor now; may be nested.
+ *
+ * The policy holds one count of it meanwhile and looks at the count afterwards: the destructor may have resurrected it.
+ */
+void sm_finalizer_run_now(struct sm_manager *mm, struct sm_object *object);
 
 /** Finalizer table, shared by all policies. `is_live` says whether the policy marked an object. */
 typedef bool sm_is_live(void *context, const struct sm_object *object);

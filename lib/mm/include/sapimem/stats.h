@@ -118,6 +118,14 @@ void sm_stats_get(const struct sm_manager *mm, struct sm_stats *stats);
 /** Count one copy of `bytes` made for the sake of a sharing scheme or policy. Threads: owner. */
 void sm_count_copy(struct sm_manager *mm, size_t bytes);
 
+/**
+ * `object`, just allocated, is a copy of one of `original_payload_bytes`: only its growth beyond that stays on the
+ * allocation clock, so that the clock is the same for every sharing scheme (a separation is no allocation of the program).
+ *
+ * Counts the copy too, with the bytes that came off the clock. Threads: owner, before the next safepoint.
+ */
+void sm_count_copy_object(struct sm_manager *mm, const struct sm_object *object, uint64_t original_payload_bytes);
+
 /** Print a short table of the counters to `stream` (a `FILE *`, passed as void to keep stdio out). */
 void sm_stats_print(const struct sm_manager *mm, void *stream);
 

@@ -22,7 +22,8 @@ struct vm_array {
     int64_t next_index;
     uint32_t kind;
     uint32_t flags;
-    uint64_t reserved[2];
+    uint32_t root_index; /**< the policy's (sm_type.root_offset) */
+    uint32_t reserved[3];
 };
 
 /** One element of a hash. An integer key has `key` NULL and is in `hash`. */

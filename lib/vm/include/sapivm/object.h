@@ -23,13 +23,14 @@ struct vm_class {
     uint32_t id; /**< order of definition in this request, from 1 */
 };
 
-/** An object. `handle` is its spl_object_id. */
+/** An object. `handle` is its spl_object_id, never given to another object of the VM. */
 struct vm_object {
     struct sm_object header;
     struct vm_class *class_entry;
-    uint32_t handle;
+    uint64_t handle;
     uint32_t flags;
-    uint64_t reserved[2];
+    uint32_t root_index; /**< the policy's (sm_type.root_offset) */
+    uint64_t reserved;
     struct sm_value properties[]; /**< property_count of them, then 8 bytes unused */
 };
 

@@ -21,7 +21,12 @@ struct vm_object;
 struct vm_reference;
 struct vm_class;
 
-/** The PHP type, in the tag's low bits beside SM_TAG_HEAP. Zero is "undefined", so zeroed memory is valid. */
+/**
+ * The PHP type, in the tag's low bits beside SM_TAG_HEAP. Zero is "undefined", so zeroed memory is valid.
+ *
+ * The tag of an array, of a reference, and of an object whose destructor is to run at its last drop has
+ * SM_TAG_COUNTED besides: make values by the functions below, and ask for the type by vm_tag_of.
+ */
 enum vm_tag {
     VM_UNDEF = 0,
     VM_NULL = 1,
@@ -69,9 +74,18 @@ static inline struct sm_value vm_float(double number)
     return value;
 }
 
+/** Whether holders of what `tag` says are counted beside tracing; objects tell by a flag of their own. */
+static inline uint64_t vm_counted_bit(const struct sm_object *object, enum vm_tag tag)
+{
+    bool counted = tag == VM_ARRAY || tag == VM_REFERENCE ||
+                   (tag == VM_OBJECT && (sm_object_flags(object) & SM_OBJECT_COUNTED) != 0);
+    return counted ? SM_TAG_COUNTED : 0;
+}
+
 static inline struct sm_value vm_heap_value(void *object, enum vm_tag tag)
 {
-    return sm_value_from_object((struct sm_object *)object, tag);
+    struct sm_object *header = (struct sm_object *)object;
+    return sm_value_from_object(header, tag | vm_counted_bit(header, tag));
 }
 
 static inline struct sm_value vm_string_value(struct vm_string *string)
@@ -91,7 +105,7 @@ static inline struct sm_value vm_object_value(struct vm_object *object)
 
 static inline enum vm_tag vm_tag_of(struct sm_value value)
 {
-    return (enum vm_tag)value.tag;
+    return (enum vm_tag)(value.tag & ~SM_TAG_COUNTED);
 }
 
 static inline int64_t vm_as_int(struct sm_value value)

@@ -19,7 +19,9 @@
 
 /** How to create a VM. Zeroed: a CLI VM with the default policy. */
 struct vm_config {
-    struct sm_config manager;
+    struct sm_config manager; /**< its `sharing_counts` chooses the sharing scheme of arrays beside tracing */
+    bool
+        prompt_destructors; /**< beside tracing, with `sharing_counts`: count objects with a destructor too, to run it at the last drop */
 };
 
 /**
