@@ -10,6 +10,8 @@
 
 static const char *const sapi_choices[] = {"cli", "fpm", NULL};
 static const char *const mutator_work_choices[] = {"real", "none", NULL};
+static const char *const sharing_choices[] = {"counts", "bit", NULL};
+static const char *const destructor_choices[] = {"cycle", "prompt", NULL};
 static const char *const reclaim_choices[] = {"thread", "inline", NULL};
 static const char *const flavor_choices[] = {"memb", "qsbr", "mb", "bp", NULL};
 static const char *const progress_choices[] = {"auto", "always", "never", NULL};
@@ -110,6 +112,20 @@ static const struct hx_option table[HX_OPTION_COUNT] = {
                              .default_text = "real",
                              .choices = mutator_work_choices,
                              .help = "opcode-sized work between allocations, or bare allocator traffic"},
+    [HX_OPT_SHARING] = {.name = "sharing",
+                        .kind = HX_KIND_CHOICE,
+                        .unit = "",
+                        .placeholder = "counts|bit",
+                        .default_text = "counts",
+                        .choices = sharing_choices,
+                        .help = "what tells shared arrays beside tracing: counts, or a bit that stays"},
+    [HX_OPT_DESTRUCTORS] = {.name = "destructors",
+                            .kind = HX_KIND_CHOICE,
+                            .unit = "",
+                            .placeholder = "cycle|prompt",
+                            .default_text = "cycle",
+                            .choices = destructor_choices,
+                            .help = "beside tracing: run after the cycle that finds them due, or at the last drop"},
     [HX_OPT_OBSERVERS] = {.name = "observers",
                           .kind = HX_KIND_COUNT,
                           .unit = "threads",

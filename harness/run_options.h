@@ -27,6 +27,8 @@ enum hx_option_id {
     HX_OPT_SECONDS,
     HX_OPT_SEED,
     HX_OPT_MUTATOR_WORK,
+    HX_OPT_SHARING,
+    HX_OPT_DESTRUCTORS,
     HX_OPT_OBSERVERS,
     HX_OPT_STALL,
     HX_OPT_COLLECTOR_THREADS,
@@ -58,6 +60,8 @@ enum hx_option_kind {
 /** Indices of the choices that code asks about. */
 enum { HX_SAPI_CLI, HX_SAPI_FPM };
 enum { HX_MUTATOR_WORK_REAL, HX_MUTATOR_WORK_NONE };
+enum { HX_SHARING_COUNTS, HX_SHARING_BIT };
+enum { HX_DESTRUCTORS_CYCLE, HX_DESTRUCTORS_PROMPT };
 enum { HX_PROGRESS_AUTO, HX_PROGRESS_ALWAYS, HX_PROGRESS_NEVER };
 
 /** One option. */

@@ -230,6 +230,27 @@ static void drop_cycle_options(struct hx_plan *plan)
     }
 }
 
+/* Roots pace it, not bytes: of the rules only those that say when without saying how many bytes mean anything. */
+static sm_status resolve_root_pacing(struct hx_plan *plan)
+{
+    const char *pacing = "zend:10001";
+    if (is_given(plan, HX_OPT_THRESHOLD))
+        hx_note(&plan->told, "--threshold: n/a, policy %s is paced by possible roots (--pacing=zend:ROOTS)",
+                plan->policy->name);
+    if (is_given(plan, HX_OPT_PACING)) {
+        const char *given = plan->options.value[HX_OPT_PACING].text;
+        bool by_bytes = strchr(given, ':') != NULL && strncmp(given, "zend:", 5) != 0;
+        if (by_bytes)
+            hx_note(&plan->told, "--pacing=%s: n/a, policy %s is paced by possible roots (--pacing=zend:ROOTS)", given,
+                    plan->policy->name);
+        else
+            pacing = given;
+    }
+    plan->options.has_value[HX_OPT_THRESHOLD] = false;
+    derive_text(plan, HX_OPT_PACING, pacing);
+    return SM_OK;
+}
+
 static sm_status resolve_pacing(struct hx_plan *plan, struct sm_error *error)
 {
     static const char fixed_prefix[] = "fixed:";
@@ -239,6 +260,8 @@ static sm_status resolve_pacing(struct hx_plan *plan, struct sm_error *error)
         drop_cycle_options(plan);
         return SM_OK;
     }
+    if ((plan->policy->capabilities & SM_CAP_COUNTS) != 0)
+        return resolve_root_pacing(plan);
     const char *pacing = plan->pacing_text;
     if (is_given(plan, HX_OPT_PACING)) {
         pacing = plan->options.value[HX_OPT_PACING].text;
@@ -257,6 +280,22 @@ static sm_status resolve_pacing(struct hx_plan *plan, struct sm_error *error)
     derive_text(plan, HX_OPT_PACING, pacing);
     if (plan->threshold_bytes != 0)
         derive_count(plan, HX_OPT_THRESHOLD, plan->threshold_bytes);
+    return SM_OK;
+}
+
+/* A policy that counts everything leaves nothing to choose. */
+static sm_status resolve_sharing(struct hx_plan *plan, struct sm_error *error)
+{
+    static const enum hx_option_id ids[] = {HX_OPT_SHARING, HX_OPT_DESTRUCTORS};
+    bool counts = (plan->policy->capabilities & SM_CAP_COUNTS) != 0;
+    for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]) && counts; i++) {
+        if (is_given(plan, ids[i]))
+            hx_note(&plan->told, "--%s: n/a, policy %s counts everything", hx_option(ids[i])->name, plan->policy->name);
+        plan->options.has_value[ids[i]] = false;
+    }
+    if (!counts && count_of(plan, HX_OPT_SHARING) == HX_SHARING_BIT &&
+        count_of(plan, HX_OPT_DESTRUCTORS) == HX_DESTRUCTORS_PROMPT)
+        return hx_refuse(error, "--destructors=prompt: expected --sharing=counts, which it counts with");
     return SM_OK;
 }
 
@@ -409,7 +448,7 @@ static sm_status resolve_rest(struct hx_plan *plan, struct sm_error *error)
 sm_status hx_plan_resolve(struct hx_plan *plan, struct sm_error *error)
 {
     static sm_status (*const stages[])(struct hx_plan *, struct sm_error *) = {
-        resolve_workload, resolve_policy,    resolve_pacing, resolve_limit,
+        resolve_workload, resolve_policy,    resolve_pacing, resolve_sharing, resolve_limit,
         resolve_work,     resolve_observers, resolve_fault,  resolve_rest,
     };
     sm_status status = SM_OK;
@@ -428,6 +467,7 @@ struct wl_config hx_plan_workload_config(const struct hx_plan *plan)
                 .sapi = plan->sapi,
                 .policy = plan->policy_text,
                 .pacing = is_given(plan, HX_OPT_PACING) && has_cycles ? plan->options.value[HX_OPT_PACING].text : NULL,
+                .sharing_counts = count_of(plan, HX_OPT_SHARING) == HX_SHARING_COUNTS,
                 .threshold_bytes = is_given(plan, HX_OPT_PACING) ? 0 : plan->threshold_bytes,
                 .memory_limit_bytes = plan->memory_limit_bytes,
                 .collect_every_bytes =
@@ -438,6 +478,7 @@ struct wl_config hx_plan_workload_config(const struct hx_plan *plan)
         .options = &plan->workload_options,
         .seed = count_of(plan, HX_OPT_SEED),
         .mutator_work = count_of(plan, HX_OPT_MUTATOR_WORK) == HX_MUTATOR_WORK_REAL,
+        .prompt_destructors = count_of(plan, HX_OPT_DESTRUCTORS) == HX_DESTRUCTORS_PROMPT,
         .check_trace = count_of(plan, HX_OPT_CHECK_TRACE) != 0,
         .trace_path = plan->trace_path,
         .fault = plan->fault,

@@ -6,7 +6,7 @@
 sm_status vm_session_open(struct vm_session *session, const struct wl_ops *ops, const struct wl_config *config,
                           struct sm_error *error)
 {
-    struct vm_config vm_config = {.manager = config->manager};
+    struct vm_config vm_config = {.manager = config->manager, .prompt_destructors = config->prompt_destructors};
     sm_status status = vm_create(&vm_config, &session->vm, error);
     if (status != SM_OK)
         return status;

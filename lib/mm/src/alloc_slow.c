@@ -6,6 +6,11 @@
 #include <inttypes.h>
 #include <string.h>
 
+bool sm_alloc_is_leaf(const struct sm_manager *mm)
+{
+    return mm->alloc_is_leaf;
+}
+
 /* The inline form: as it is, since a cycle may have refilled it, then once refilled. */
 static void *try_inline(struct sm_manager *mm, size_t payload_bytes)
 {
@@ -80,6 +85,7 @@ static void *take_block_slow(struct sm_manager *mm, sm_type_id type, size_t payl
 
 static struct sm_object *object_slow(struct sm_manager *mm, sm_type_id type, uint16_t flags, size_t payload_bytes)
 {
+    mm->alloc_is_leaf = (flags & SM_OBJECT_ACYCLIC) != 0;
     void *block = take_block_slow(mm, type, payload_bytes);
     return block == NULL ? NULL : sm_object_init(&mm->hot, block, type, flags, payload_bytes);
 }
@@ -128,6 +134,7 @@ static bool resize_in_place(struct sm_manager *mm, struct sm_object *object, siz
 
 static struct sm_object *resize_by_copy(struct sm_manager *mm, struct sm_object *object, size_t payload_bytes)
 {
+    mm->alloc_is_leaf = (sm_object_flags(object) & SM_OBJECT_ACYCLIC) != 0;
     struct sm_object *copy = take_block_slow(mm, object->type, payload_bytes);
     if (copy == NULL)
         return NULL;

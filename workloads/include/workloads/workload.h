@@ -24,9 +24,10 @@ struct wl_config {
     struct sm_config manager;               /**< SAPI already resolved */
     const struct sm_option_values *options; /**< parsed against the workload's table; outlives the instance */
     uint64_t seed;
-    bool mutator_work;      /**< opcode-sized work between allocations, at PHP's measured rate */
-    bool check_trace;       /**< trace replay only: verify reachability of every id named */
-    const char *trace_path; /**< trace replay only */
+    bool mutator_work;       /**< opcode-sized work between allocations, at PHP's measured rate */
+    bool prompt_destructors; /**< vm_config */
+    bool check_trace;        /**< trace replay only: verify reachability of every id named */
+    const char *trace_path;  /**< trace replay only */
     enum wl_fault fault;
     uint64_t fault_period;
 };

@@ -125,6 +125,9 @@ bool sm_reserve(struct sm_manager *mm, size_t bytes);
 /** Give back what sm_reserve granted. Threads: any. Orders: release; pairs with the acquire in sm_reserve. */
 void sm_unreserve(struct sm_manager *mm, size_t bytes);
 
+/** Inside alloc_slow and refill: whether the block is for an object without edges. */
+bool sm_alloc_is_leaf(const struct sm_manager *mm);
+
 /** Map and unmap whole chunks, `bytes` a multiple of the page size, `alignment` a power of two at least a page; counted through sm_reserve. NULL: refused. */
 void *sm_chunk_map(struct sm_manager *mm, size_t bytes, size_t alignment);
 void sm_chunk_unmap(struct sm_manager *mm, void *chunk, size_t bytes);
