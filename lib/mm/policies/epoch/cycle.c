@@ -1,44 +1,27 @@
 /* One whole stop-the-world cycle. */
 #include "epoch/epoch_internal.h"
 
-static bool is_live(void *context, const struct sm_object *object)
-{
-    const struct epoch_marker *marker = context;
-    return epoch_is_marked(object, marker->mark);
-}
-
-static void mark_recent(void *context, struct sm_object *object)
-{
-    epoch_mark_object(context, object);
-}
-
-/*
- * R5: destructors that became due are chosen before anything is retired, and what they can reach
- * lives on; a second cycle retires it, once they have run.
- */
-static void mark_all(struct epoch_policy *epoch, struct epoch_marker *marker, enum sm_trigger trigger)
+/* R5 at its end: what due destructors can reach lives on, before anything is retired. */
+static void mark_all(struct epoch_policy *epoch, struct sm_marker *marker, enum sm_trigger trigger)
 {
     struct sm_manager *mm = epoch->base.mm;
     sm_roots_enumerate(mm, &marker->visitor);
     if (trigger == SM_TRIGGER_EMERGENCY) {
-        epoch_heap_walk(&epoch->heap, epoch->heap.recent_index, mark_recent, marker);
-        epoch_weak_mark_handed_out(epoch, marker);
+        sm_object_table_walk_recent(&epoch->heap.objects, sm_marker_visit, marker);
+        sm_weak_list_mark_handed_out(&epoch->weak, marker);
         sm_attention_request(mm); /* the next emergency need not keep these: let the next safepoint be heard of */
     } else {
-        epoch_weak_handed_back(epoch); /* any other cycle is at a safepoint */
+        sm_weak_list_handed_back(&epoch->weak); /* any other cycle is at a safepoint */
     }
-    epoch_mark_drain(marker);
-    if (sm_finalizers_select(mm, is_live, marker) == 0)
-        return;
-    sm_finalizers_visit_ready(mm, &marker->visitor);
-    epoch_mark_drain(marker);
+    sm_marker_drain(marker);
+    sm_marker_keep_finalizable(marker);
 }
 
 /* Everything unmarked goes into one sealed batch. */
 static void retire_unmarked(struct epoch_policy *epoch, struct sm_cycle_record *record)
 {
     struct epoch_batch garbage = {0};
-    epoch_weak_sweep(epoch, epoch->mark);
+    sm_weak_list_sweep(&epoch->weak, epoch->base.mm, epoch->mark);
     epoch_heap_sweep(&epoch->heap, epoch->mark, &garbage);
     record->retired_objects = garbage.object_count;
     record->retired_bytes = garbage.payload_bytes;
@@ -47,7 +30,7 @@ static void retire_unmarked(struct epoch_policy *epoch, struct sm_cycle_record *
     epoch_seal(epoch);
 }
 
-static void record_marking(const struct epoch_marker *marker, struct sm_cycle_record *record)
+static void record_marking(const struct sm_marker *marker, struct sm_cycle_record *record)
 {
     record->traced_objects = marker->live_objects;
     record->live_objects = marker->live_objects;
@@ -94,24 +77,25 @@ sm_status epoch_collect(struct sm_policy *policy, enum sm_collect_kind kind, enu
                         struct sm_cycle_record *record)
 {
     struct epoch_policy *epoch = epoch_of_base(policy);
-    struct epoch_marker marker;
+    const struct sm_object_table *objects = &epoch->heap.objects;
+    struct sm_marker marker;
     (void)kind; /* no generations: a young cycle is a full one */
     bounds_follow_threshold(epoch);
     if (trigger == SM_TRIGGER_EMERGENCY && !make_room(epoch))
         return sm_policy_fail(policy->mm, SM_ERR_OUT_OF_MEMORY,
                               "policy epoch: the backlog of %llu bytes is at its bound and guards hold it back",
                               (unsigned long long)epoch_backlog_bytes(epoch->reclaimer));
-    if (!epoch_marker_init(&marker, epoch))
+    if (!sm_marker_init(&marker, policy->mm, sm_object_table_count(objects), epoch->mark, EPOCH_RETIRED))
         return sm_policy_fail(policy->mm, SM_ERR_SYSTEM, "policy epoch: the system refused a mark stack of %zu entries",
                               marker.capacity);
     SM_ASSERT_CHECKED(epoch_heap_is_consistent(&epoch->heap));
     mark_all(epoch, &marker, trigger);
     epoch->mark = marker.mark;
     retire_unmarked(epoch, record);
-    SM_ASSERT(epoch->heap.live_objects == marker.live_objects && epoch->heap.live_bytes == marker.live_bytes);
+    SM_ASSERT(sm_object_table_count(objects) == marker.live_objects && objects->live_bytes == marker.live_bytes);
     SM_ASSERT_CHECKED(epoch_heap_is_consistent(&epoch->heap));
     record_marking(&marker, record);
-    epoch_marker_finish(&marker);
+    sm_marker_finish(&marker);
     sm_status status = reclaim_now(epoch, trigger, record->retired_objects);
     record_backlog(epoch->reclaimer, record);
     return status;

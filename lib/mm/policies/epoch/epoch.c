@@ -138,6 +138,20 @@ static void repin(struct sm_policy *policy, struct sm_guard *guard)
     epoch_thread_quiescent(epoch_of_base(policy)->flavor);
 }
 
+static sm_status weak_make(struct sm_policy *policy, struct sm_object *cell)
+{
+    SM_ASSERT((sm_object_flags(((struct sm_weak_cell *)cell)->target) & EPOCH_RETIRED) == 0);
+    sm_weak_list_add(&epoch_of_base(policy)->weak, cell);
+    return SM_OK;
+}
+
+static struct sm_object *weak_get(struct sm_policy *policy, struct sm_object *cell)
+{
+    struct sm_object *target = sm_weak_list_get(&epoch_of_base(policy)->weak, cell);
+    SM_ASSERT(target == NULL || (sm_object_flags(target) & EPOCH_RETIRED) == 0);
+    return target;
+}
+
 static sm_status finalizer_register(struct sm_policy *policy, struct sm_object *object)
 {
     (void)epoch_of_base(policy);
@@ -168,7 +182,7 @@ static sm_status quiesce(struct sm_policy *policy)
 
 static void walk(struct sm_policy *policy, void (*visit)(void *context, struct sm_object *object), void *context)
 {
-    epoch_heap_walk(&epoch_of_base(policy)->heap, 0, visit, context);
+    sm_object_table_walk(&epoch_of_base(policy)->heap.objects, visit, context);
 }
 
 static void stats(const struct sm_policy *policy, struct sm_stats *snapshot)
@@ -183,7 +197,7 @@ static void stats(const struct sm_policy *policy, struct sm_stats *snapshot)
 
 static bool is_valid(struct sm_policy *policy, const struct sm_object *object)
 {
-    return epoch_heap_has(&epoch_of_base(policy)->heap, object);
+    return sm_object_table_has(&epoch_of_base(policy)->heap.objects, object);
 }
 
 static uint64_t epoch_of(struct sm_policy *policy, const struct sm_object *object)
@@ -213,8 +227,8 @@ const struct sm_policy_ops sm_policy_epoch = {
     .safepoint = epoch_safepoint,
     .collect = epoch_collect,
     .retire = epoch_retire,
-    .weak_make = epoch_weak_make,
-    .weak_get = epoch_weak_get,
+    .weak_make = weak_make,
+    .weak_get = weak_get,
     .finalizer_register = finalizer_register,
     .request_begin = request_begin,
     .request_end = request_end,

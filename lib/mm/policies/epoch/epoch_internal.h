@@ -3,7 +3,7 @@
  *
  * Where each soundness rule is kept:
  *   R1  marking starts from sm_roots_enumerate alone; observers only borrow (the manager refuses
- *       their stores and handles).                                              cycle.c, mark.c
+ *       their stores and handles).                                              cycle.c, marker.c
  *   R2  a block goes back to mimalloc only after the flavour's synchronize; epochs here are tags,
  *       ages and hints.                                                         reclaimer.c
  *   R3  every wait goes through epoch_drain, which refuses while the thread is in any guard of any
@@ -11,15 +11,15 @@
  *   R4  the reclaimer asks for attention as it begins to wait; safepoints repin, and keep asking
  *       while it waits.                                                         pressure.c, reclaimer.c
  *   R5  unreachable objects with destructors, and all they reach, are marked before anything is
- *       retired; weak cells are cleared when their target is retired.           cycle.c, weak_sweep.c
+ *       retired; weak cells are cleared when their target is retired.           cycle.c, weak_list.c
  *   R6  soft, middle and hard bound of the backlog.                             pressure.c, retire.c
  *   R7  an emergency cycle ends in a bounded wait with the owner offline.       cycle.c
  *   R9  weak_get is the only door to a weak target; what it handed out since the last safepoint is
- *       an emergency's root.                                                    weak_sweep.c
+ *       an emergency's root.                                                    weak_list.c
  *   R12 header counts are never read here.
  *   R14 a forked child leaves everything alone.                                 epoch.c
- *   Concurrent marking (R8, R11) will live in mark.c, young cycles (R10) in cycle.c, block eras (R13)
- *   in heap.c.
+ *   Concurrent marking (R8, R11) and young cycles (R10) will live in cycle.c, block eras (R13) in heap.c.
+ * marker.c and weak_list.c are in lib/mm/src: another tracing policy has them too.
  *
  * Memory order. A block's way from the owner through the reclaiming thread to its next owner is told
  * in heap.h; what passes between owner and reclaiming thread otherwise, in reclaimer.h. All fields of
@@ -35,7 +35,6 @@
 
 #include "assertion.h"
 #include "sapimem/policy.h"
-#include "weak.h"
 
 #include <sys/types.h>
 
@@ -55,8 +54,6 @@
 #define EPOCH_OPEN_BATCH_BYTES (UINT64_C(64) << 10)
 #define EPOCH_BACKLOG_MINIMUM_BYTES (UINT64_C(64) << 20)
 #define EPOCH_BACKLOG_THRESHOLDS 8u
-/** Results of weak_get that are told apart between two safepoint ops. */
-#define EPOCH_HANDED_OUT_MAX 16u
 
 /**
  * Bounds of the backlog (R6), block bytes.
@@ -78,12 +75,9 @@ struct epoch_policy {
     uint64_t stall_report_ns;
     struct epoch_bounds bounds;
     struct epoch_heap heap;
-    struct sm_weak_cell *weak_cells; /**< every live cell, linked through sm_weak_cell.next */
-    /** What weak_get handed out since the last safepoint op: an emergency's roots, as the C code may hold nothing else. */
-    struct sm_object *handed_out[EPOCH_HANDED_OUT_MAX];
-    uint32_t handed_out_count; /**< above EPOCH_HANDED_OUT_MAX: every target of a live cell counts as handed out */
-    uint16_t mark;             /**< of the last cycle's survivors; EPOCH_MARK_NONE before the first */
-    struct epoch_batch open;   /**< retired, not yet sealed: no grace period has begun for them */
+    struct sm_weak_list weak;
+    uint16_t mark;           /**< of the last cycle's survivors; SM_MARK_NONE before the first */
+    struct epoch_batch open; /**< retired, not yet sealed: no grace period has begun for them */
     struct epoch_reclaimer *reclaimer;
     uint64_t peak_backlog_bytes;
     uint64_t awaited_seen;       /**< the reclaimer's wait that the last safepoint op saw */
@@ -100,44 +94,10 @@ static inline struct epoch_policy *epoch_of_base(const struct sm_policy *policy)
     return (struct epoch_policy *)(uintptr_t)policy;
 }
 
-/* ---- mark.c ---- */
-
-/** One marking. The stack holds an entry per existing object, so it cannot overflow. */
-struct epoch_marker {
-    struct sm_visitor visitor; /**< first: visitors are downcast to markers */
-    struct sm_manager *mm;
-    struct sm_object **stack;
-    size_t depth, capacity;
-    uint16_t mark;
-    uint64_t live_objects, live_bytes;
-};
-
-/** Reserve the stack and choose the next mark. False: the system refused; nothing changed. */
-bool epoch_marker_init(struct epoch_marker *marker, const struct epoch_policy *epoch);
-void epoch_marker_finish(struct epoch_marker *marker);
-/** Mark one object; what it reaches waits on the stack. */
-void epoch_mark_object(struct epoch_marker *marker, struct sm_object *object);
-/** Mark everything reachable from the objects on the stack. */
-void epoch_mark_drain(struct epoch_marker *marker);
-bool epoch_is_marked(const struct sm_object *object, uint16_t mark);
-
 /* ---- cycle.c ---- */
 
 sm_status epoch_collect(struct sm_policy *policy, enum sm_collect_kind kind, enum sm_trigger trigger,
                         struct sm_cycle_record *record);
-
-/* ---- weak_sweep.c ---- */
-
-sm_status epoch_weak_make(struct sm_policy *policy, struct sm_object *cell);
-struct sm_object *epoch_weak_get(struct sm_policy *policy, struct sm_object *cell);
-/** A safepoint: what weak_get handed out is in nobody's locals any more. */
-void epoch_weak_handed_back(struct epoch_policy *epoch);
-/** Mark what weak_get handed out since then. */
-void epoch_weak_mark_handed_out(const struct epoch_policy *epoch, struct epoch_marker *marker);
-/** After marking: drop cells that died, clear those whose target did. */
-void epoch_weak_sweep(struct epoch_policy *epoch, uint16_t mark);
-/** `object` is about to be retired by hand: the same for it alone. Cost: O(weak cells) when it has or is one. */
-void epoch_weak_forget(struct epoch_policy *epoch, struct sm_object *object);
 
 /* ---- retire.c ---- */
 

@@ -1,19 +1,18 @@
 /* Objects in mimalloc. */
 #include "epoch/heap.h"
 
-#include "epoch/allocator_order.h"
+#include "allocator_order.h"
 
 #include "sapimem/policy.h"
 
 #include <mimalloc.h>
 #include <string.h>
 
-enum {
-    COMPACT_MINIMUM = 4096, /* tombstones worth a compaction */
-    POISON_BYTE = 0xDF,
-};
+enum { POISON_BYTE = 0xDF };
 
 _Static_assert(sizeof(struct epoch_prefix) == SM_ALIGNMENT, "the prefix keeps objects aligned");
+_Static_assert(offsetof(struct epoch_prefix, index) + sizeof(uint64_t) == sizeof(struct epoch_prefix),
+               "the table's word stands before the header");
 
 size_t epoch_heap_block_bytes(size_t payload_bytes)
 {
@@ -23,19 +22,20 @@ size_t epoch_heap_block_bytes(size_t payload_bytes)
 void epoch_heap_init(struct epoch_heap *heap, struct sm_manager *mm)
 {
     *heap = (struct epoch_heap){.mm = mm};
+    sm_object_table_init(&heap->objects, mm);
 }
 
 static struct epoch_prefix *block_malloc(size_t block_bytes)
 {
     struct epoch_prefix *prefix = mi_malloc(block_bytes);
     if (prefix != NULL)
-        epoch_allocator_acquired(prefix);
+        sm_allocator_acquired(prefix);
     return prefix;
 }
 
 static void block_free(struct epoch_prefix *prefix)
 {
-    epoch_allocator_releases(prefix);
+    sm_allocator_releases(prefix);
     mi_free(prefix);
 }
 
@@ -49,63 +49,14 @@ static void free_object(void *context, struct sm_object *object)
 
 void epoch_heap_finish(struct epoch_heap *heap)
 {
-    epoch_heap_walk(heap, 0, free_object, heap);
-    epoch_table_finish(&heap->objects, heap->mm);
-}
-
-/* Place `object` at `index`, at or before where it was. */
-static void place(struct epoch_heap *heap, size_t index, struct sm_object *object)
-{
-    *epoch_table_slot(&heap->objects, index) = object;
-    epoch_prefix_of(object)->index = index;
-}
-
-/* Close the gaps that tombstones left; order is kept. */
-static void compact(struct epoch_heap *heap)
-{
-    struct epoch_table *objects = &heap->objects;
-    size_t kept = 0;
-    size_t recent_index = 0;
-    for (size_t i = 0; i < objects->count; i++) {
-        if (i == heap->recent_index)
-            recent_index = kept;
-        struct sm_object *object = *epoch_table_slot(objects, i);
-        if (object != NULL)
-            place(heap, kept++, object);
-    }
-    heap->recent_index = heap->recent_index >= objects->count ? kept : recent_index;
-    SM_ASSERT(objects->count - kept == heap->tombstone_count);
-    heap->tombstone_count = 0;
-    objects->count = kept;
-    epoch_table_trim(objects, heap->mm);
-}
-
-/* A program that retires much and collects never must not grow the table: half of it may be gaps. */
-static bool reserve_entry(struct epoch_heap *heap)
-{
-    struct epoch_table *objects = &heap->objects;
-    if (epoch_table_has_room(objects))
-        return true;
-    if (heap->tombstone_count > COMPACT_MINIMUM && heap->tombstone_count > objects->count / 2) {
-        sm_pause_begin(heap->mm, SM_PAUSE_REFILL);
-        compact(heap);
-        sm_pause_end(heap->mm);
-    }
-    return epoch_table_reserve(objects, heap->mm);
-}
-
-static void count_allocation(struct epoch_heap *heap, size_t payload_bytes, size_t block_bytes)
-{
-    heap->live_objects++;
-    heap->live_bytes += payload_bytes;
-    heap->bytes_since_step += block_bytes;
-    sm_count_policy_bytes(heap->mm, block_bytes - payload_bytes);
+    sm_object_table_walk(&heap->objects, free_object, heap);
+    sm_object_table_finish(&heap->objects);
 }
 
 struct sm_object *epoch_heap_alloc(struct epoch_heap *heap, size_t payload_bytes)
 {
     size_t block_bytes = epoch_heap_block_bytes(payload_bytes);
-    if (!reserve_entry(heap) || !sm_reserve(heap->mm, block_bytes))
+    if (!sm_object_table_reserve(&heap->objects) || !sm_reserve(heap->mm, block_bytes))
         return NULL;
     struct epoch_prefix *prefix = block_malloc(block_bytes);
     if (prefix == NULL) {
@@ -115,14 +66,15 @@ struct sm_object *epoch_heap_alloc(struct epoch_heap *heap, size_t payload_bytes
     struct sm_object *object = epoch_object_of(prefix);
     SM_ASSERT((uintptr_t)object % SM_ALIGNMENT == 0);
     prefix->birth_epoch = sm_epoch_current(heap->mm);
-    prefix->index = epoch_table_push(&heap->objects, object);
-    count_allocation(heap, payload_bytes, block_bytes);
+    sm_object_table_add(&heap->objects, object, payload_bytes);
+    heap->bytes_since_step += block_bytes;
+    sm_count_policy_bytes(heap->mm, block_bytes - payload_bytes);
     return object;
 }
 
 void epoch_heap_safepoint(struct epoch_heap *heap)
 {
-    heap->recent_index = heap->objects.count;
+    sm_object_table_safepoint(&heap->objects);
     heap->bytes_since_step = 0;
 }
 
@@ -140,76 +92,28 @@ static void batch_append(struct epoch_batch *batch, struct epoch_prefix *prefix)
     batch->block_bytes += epoch_heap_block_bytes(object->payload_bytes);
 }
 
+bool epoch_heap_is_consistent(const struct epoch_heap *heap)
+{
+    return sm_object_table_is_consistent(&heap->objects, EPOCH_RETIRED);
+}
+
 /* The object has left the table already. */
-static void move_to_batch(struct epoch_heap *heap, struct sm_object *object, struct epoch_batch *batch)
+static void move_to_batch(void *context, struct sm_object *object)
 {
     SM_ASSERT((sm_object_flags(object) & EPOCH_RETIRED) == 0);
-    SM_ASSERT(heap->live_objects > 0 && heap->live_bytes >= object->payload_bytes);
     sm_object_set_flags(object, EPOCH_RETIRED);
-    heap->live_objects--;
-    heap->live_bytes -= object->payload_bytes;
-    batch_append(batch, epoch_prefix_of(object));
+    batch_append(context, epoch_prefix_of(object));
 }
 
 void epoch_heap_retire(struct epoch_heap *heap, struct sm_object *object, struct epoch_batch *batch)
 {
-    struct sm_object **slot = epoch_table_slot(&heap->objects, epoch_prefix_of(object)->index);
-    SM_ASSERT(*slot == object);
-    *slot = NULL;
-    heap->tombstone_count++;
-    move_to_batch(heap, object, batch);
+    sm_object_table_remove(&heap->objects, object);
+    move_to_batch(batch, object);
 }
 
 void epoch_heap_sweep(struct epoch_heap *heap, uint16_t mark, struct epoch_batch *batch)
 {
-    struct epoch_table *objects = &heap->objects;
-    for (size_t i = 0; i < objects->count; i++) {
-        struct sm_object **slot = epoch_table_slot(objects, i);
-        struct sm_object *object = *slot;
-        if (object == NULL || (sm_object_flags(object) & EPOCH_MARK_MASK) == mark)
-            continue;
-        *slot = NULL;
-        heap->tombstone_count++;
-        move_to_batch(heap, object, batch);
-    }
-    compact(heap);
-}
-
-void epoch_heap_walk(const struct epoch_heap *heap, size_t first,
-                     void (*visit)(void *context, struct sm_object *object), void *context)
-{
-    for (size_t i = first; i < heap->objects.count; i++) {
-        struct sm_object *object = *epoch_table_slot(&heap->objects, i);
-        if (object != NULL)
-            visit(context, object);
-    }
-}
-
-bool epoch_heap_has(const struct epoch_heap *heap, const struct sm_object *object)
-{
-    if (object == NULL)
-        return false;
-    for (size_t i = 0; i < heap->objects.count; i++)
-        if (*epoch_table_slot(&heap->objects, i) == object)
-            return true;
-    return false;
-}
-
-bool epoch_heap_is_consistent(const struct epoch_heap *heap)
-{
-    uint64_t object_count = 0;
-    uint64_t payload_bytes = 0;
-    for (size_t i = 0; i < heap->objects.count; i++) {
-        const struct sm_object *object = *epoch_table_slot(&heap->objects, i);
-        if (object == NULL)
-            continue;
-        if (epoch_prefix_of(object)->index != i || (sm_object_flags(object) & EPOCH_RETIRED) != 0)
-            return false;
-        object_count++;
-        payload_bytes += object->payload_bytes;
-    }
-    return object_count == heap->live_objects && payload_bytes == heap->live_bytes &&
-           heap->objects.count - object_count == heap->tombstone_count && heap->recent_index <= heap->objects.count;
+    sm_object_table_sweep(&heap->objects, mark, move_to_batch, batch);
 }
 
 void epoch_batch_splice(struct epoch_batch *batch, struct epoch_batch *tail)

@@ -6,10 +6,9 @@
  *
  *     | prefix: birth epoch, index or link | header | payload ... |
  *
- * Invariants. Every object is in `objects` exactly once, at the index in its prefix, from its
- * allocation until it is retired; the table is in order of allocation. A retired object is in no
- * table and in exactly one batch, linked through its prefix, so that retiring needs no memory and
- * cannot fail. Observers read headers and payloads, never prefixes: the owner may relink a prefix
+ * Invariants. Every object is in `objects` from its allocation until it is retired; the prefix ends in the word
+ * that the table keeps. A retired object is in no table and in exactly one batch, linked through that word,
+ * so that retiring needs no memory and cannot fail. Observers read headers and payloads, never prefixes: the owner may relink a prefix
  * while an observer still reads the object behind it.
  *
  * Memory order. Whoever gives a block back accesses it last, and after the accesses of everyone else:
@@ -22,24 +21,22 @@
 #ifndef SM_EPOCH_HEAP_H
 #define SM_EPOCH_HEAP_H
 
-#include "epoch/table.h"
+#include "marker.h"
+#include "object_table.h"
+#include "weak_list.h"
 
 #include <stdatomic.h>
 
-/** Bits of the header flags that are the policy's: which mark an object carries, and that it was retired. */
-enum epoch_object_flag {
-    EPOCH_MARK_NONE = 0,
-    EPOCH_MARK_A = 0x0100, /**< cycles mark with A and B in turn, so that no cycle clears marks */
-    EPOCH_MARK_B = 0x0200,
-    EPOCH_MARK_MASK = 0x0300,
-    EPOCH_RETIRED = 0x0400,
-    EPOCH_WEAKLY_REFERRED = 0x0800, /**< some weak cell refers to it, or did */
-};
+/** Bit of the header flags that is the policy's alone; marks and weak referents have others (marker.h, weak_list.h). */
+enum { EPOCH_RETIRED = 0x0400 };
+
+_Static_assert((EPOCH_RETIRED & (SM_MARK_MASK | SM_WEAKLY_REFERRED)) == 0 && (SM_MARK_MASK & SM_WEAKLY_REFERRED) == 0,
+               "each flag has its own bits");
 
 struct epoch_prefix {
     uint64_t birth_epoch;
     union {
-        uint64_t index;            /**< in the table of objects, until retired */
+        uint64_t index;            /**< the table's word, until retired */
         struct epoch_prefix *next; /**< in its batch, once retired */
     };
 };
@@ -60,11 +57,8 @@ struct epoch_reclaimed {
 
 struct epoch_heap {
     struct sm_manager *mm;
-    struct epoch_table objects;
-    size_t recent_index;               /**< entries from here on are younger than the last safepoint */
-    size_t tombstone_count;            /**< NULL entries left by sm_retire */
-    uint64_t live_objects, live_bytes; /**< payloads, neither retired nor freed */
-    uint64_t bytes_since_step;         /**< block bytes since the last safepoint op, or request for one */
+    struct sm_object_table objects; /**< neither retired nor freed */
+    uint64_t bytes_since_step;      /**< block bytes since the last safepoint op, or request for one */
 };
 
 static inline struct epoch_prefix *epoch_prefix_of(const struct sm_object *object)
@@ -90,21 +84,14 @@ struct sm_object *epoch_heap_alloc(struct epoch_heap *heap, size_t payload_bytes
 /** What has been allocated is no longer recent. */
 void epoch_heap_safepoint(struct epoch_heap *heap);
 
+/** Whether the table is consistent and nothing in it is retired. Cost: O(objects). */
+bool epoch_heap_is_consistent(const struct epoch_heap *heap);
+
 /** Take one object out of the table and append it to `batch`. */
 void epoch_heap_retire(struct epoch_heap *heap, struct sm_object *object, struct epoch_batch *batch);
 
 /** Move every object that does not carry `mark` from the table to `batch`. */
 void epoch_heap_sweep(struct epoch_heap *heap, uint16_t mark, struct epoch_batch *batch);
-
-/** Visit objects in order of allocation, from table index `first` on. */
-void epoch_heap_walk(const struct epoch_heap *heap, size_t first,
-                     void (*visit)(void *context, struct sm_object *object), void *context);
-
-/** Whether `object` is in the table. Cost: O(objects); the pointer is not followed. */
-bool epoch_heap_has(const struct epoch_heap *heap, const struct sm_object *object);
-
-/** Whether the invariants above hold. Cost: O(objects). */
-bool epoch_heap_is_consistent(const struct epoch_heap *heap);
 
 /** Append `tail` to `batch`; empties it. */
 void epoch_batch_splice(struct epoch_batch *batch, struct epoch_batch *tail);

@@ -151,7 +151,7 @@ void epoch_safepoint(struct sm_policy *policy)
 {
     struct epoch_policy *epoch = epoch_of_base(policy);
     epoch_heap_safepoint(&epoch->heap);
-    epoch_weak_handed_back(epoch);
+    sm_weak_list_handed_back(&epoch->weak);
     epoch_seal(epoch);
     repin_for_reclaimers(epoch);
     relieve(epoch);

@@ -27,7 +27,7 @@ void epoch_retire(struct sm_policy *policy, struct sm_object *object)
     struct epoch_policy *epoch = epoch_of_base(policy);
     struct sm_manager *mm = policy->mm;
     uint64_t block_bytes_before = epoch->open.block_bytes;
-    epoch_weak_forget(epoch, object);
+    sm_weak_list_forget(&epoch->weak, mm, object);
     epoch_heap_retire(&epoch->heap, object, &epoch->open);
     epoch_count_backlog(epoch, epoch->open.block_bytes - block_bytes_before);
     if (epoch->open.block_bytes >= EPOCH_OPEN_BATCH_BYTES || sm_guard_depth(sm_owner_guard(mm)) == 0)

@@ -2,8 +2,8 @@
  * What the thread sanitizer has to be told of an allocator it cannot see into: that giving memory back
  * happens before getting it again. Nothing in other builds, and never more than C17 7.22.3 promises.
  */
-#ifndef SM_EPOCH_ALLOCATOR_ORDER_H
-#define SM_EPOCH_ALLOCATOR_ORDER_H
+#ifndef SM_ALLOCATOR_ORDER_H
+#define SM_ALLOCATOR_ORDER_H
 
 #include <stdint.h>
 
@@ -15,30 +15,35 @@
 
 #include <sanitizer/tsan_interface.h>
 
+/** Whether blocks that go back to the allocator all at once have to be told of one by one. */
+enum { SM_ALLOCATOR_ORDER_IS_TOLD = 1 };
+
 /* A block may come back at another address of the same segment; mimalloc 2 aligns segments to 32 MiB. */
-static inline void *epoch_allocator_segment(void *block)
+static inline void *sm_allocator_segment(void *block)
 {
     return (void *)((uintptr_t)block & ~((UINT64_C(32) << 20) - 1));
 }
 
-static inline void epoch_allocator_releases(void *block)
+static inline void sm_allocator_releases(void *block)
 {
-    __tsan_release(epoch_allocator_segment(block));
+    __tsan_release(sm_allocator_segment(block));
 }
 
-static inline void epoch_allocator_acquired(void *block)
+static inline void sm_allocator_acquired(void *block)
 {
-    __tsan_acquire(epoch_allocator_segment(block));
+    __tsan_acquire(sm_allocator_segment(block));
 }
 
 #else
 
-static inline void epoch_allocator_releases(void *block)
+enum { SM_ALLOCATOR_ORDER_IS_TOLD = 0 };
+
+static inline void sm_allocator_releases(void *block)
 {
     (void)block;
 }
 
-static inline void epoch_allocator_acquired(void *block)
+static inline void sm_allocator_acquired(void *block)
 {
     (void)block;
 }

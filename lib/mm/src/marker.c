@@ -1,28 +1,25 @@
 /* Marking: from roots to everything reachable, with an explicit stack. */
-#include "epoch/epoch_internal.h"
+#include "marker.h"
+
+#include "sapimem/policy.h"
 
 #include <sys/mman.h>
 
 enum { ENTRY_BYTES = sizeof(struct sm_object *) };
 
-bool epoch_is_marked(const struct sm_object *object, uint16_t mark)
-{
-    return (sm_object_flags(object) & EPOCH_MARK_MASK) == mark;
-}
-
 /* Flags are written by the owner only; relaxed, because observers may be reading their low byte. */
 static void set_mark(struct sm_object *object, uint16_t mark)
 {
-    uint16_t others = (uint16_t)(sm_object_flags(object) & (uint16_t)~EPOCH_MARK_MASK);
+    uint16_t others = (uint16_t)(sm_object_flags(object) & (uint16_t)~SM_MARK_MASK);
     __atomic_store_n(&object->flags, (uint16_t)(others | mark), __ATOMIC_RELAXED);
 }
 
 /* Each object is pushed when it is marked, so at most once. */
-void epoch_mark_object(struct epoch_marker *marker, struct sm_object *object)
+void sm_marker_mark(struct sm_marker *marker, struct sm_object *object)
 {
-    if (epoch_is_marked(object, marker->mark))
+    if (sm_is_marked(object, marker->mark))
         return;
-    SM_ASSERT((sm_object_flags(object) & EPOCH_RETIRED) == 0); /* R1: something reachable still refers to it */
+    SM_ASSERT((sm_object_flags(object) & marker->dead_flags) == 0); /* R1: something reachable still refers to it */
     SM_ASSERT(marker->depth < marker->capacity);
     set_mark(object, marker->mark);
     marker->live_objects++;
@@ -30,22 +27,42 @@ void epoch_mark_object(struct epoch_marker *marker, struct sm_object *object)
     marker->stack[marker->depth++] = object;
 }
 
-static void mark_edge(struct sm_visitor *visitor, struct sm_object *target)
+void sm_marker_visit(void *context, struct sm_object *object)
 {
-    epoch_mark_object((struct epoch_marker *)visitor, target);
+    sm_marker_mark(context, object);
 }
 
-void epoch_mark_drain(struct epoch_marker *marker)
+static void mark_edge(struct sm_visitor *visitor, struct sm_object *target)
+{
+    sm_marker_mark((struct sm_marker *)visitor, target);
+}
+
+void sm_marker_drain(struct sm_marker *marker)
 {
     while (marker->depth > 0)
         sm_trace(marker->mm, marker->stack[--marker->depth], &marker->visitor);
+}
+
+static bool is_live(void *context, const struct sm_object *object)
+{
+    const struct sm_marker *marker = context;
+    return sm_is_marked(object, marker->mark);
+}
+
+void sm_marker_keep_finalizable(struct sm_marker *marker)
+{
+    SM_ASSERT(marker->depth == 0);
+    if (sm_finalizers_select(marker->mm, is_live, marker) == 0)
+        return;
+    sm_finalizers_visit_ready(marker->mm, &marker->visitor);
+    sm_marker_drain(marker);
 }
 
 /*
  * The stack is the library's memory, not the heap's: counted against the limit it could not be had in
  * the very emergency that needs it. Only the pages that marking touches become real.
  */
-static bool map_stack(struct epoch_marker *marker)
+static bool map_stack(struct sm_marker *marker)
 {
     if (marker->capacity == 0)
         return true;
@@ -57,18 +74,21 @@ static bool map_stack(struct epoch_marker *marker)
     return true;
 }
 
-bool epoch_marker_init(struct epoch_marker *marker, const struct epoch_policy *epoch)
+bool sm_marker_init(struct sm_marker *marker, struct sm_manager *mm, size_t object_count, uint16_t last_mark,
+                    uint16_t dead_flags)
 {
-    *marker = (struct epoch_marker){
+    SM_ASSERT((last_mark & (uint16_t)~SM_MARK_MASK) == 0 && (dead_flags & SM_MARK_MASK) == 0);
+    *marker = (struct sm_marker){
         .visitor = {.edge = mark_edge, .shared = false},
-        .mm = epoch->base.mm,
-        .capacity = (size_t)epoch->heap.live_objects,
-        .mark = epoch->mark == EPOCH_MARK_A ? EPOCH_MARK_B : EPOCH_MARK_A,
+        .mm = mm,
+        .mark = last_mark == SM_MARK_A ? SM_MARK_B : SM_MARK_A,
+        .dead_flags = dead_flags,
+        .capacity = object_count,
     };
     return map_stack(marker);
 }
 
-void epoch_marker_finish(struct epoch_marker *marker)
+void sm_marker_finish(struct sm_marker *marker)
 {
     SM_ASSERT(marker->depth == 0);
     if (marker->stack != NULL)
