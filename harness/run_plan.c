@@ -37,6 +37,12 @@ static uint64_t count_of(const struct hx_plan *plan, enum hx_option_id id)
     return plan->options.value[id].count;
 }
 
+/* Whether an option, which may mean nothing to the policy, has this choice. */
+static bool is_chosen(const struct hx_plan *plan, enum hx_option_id id, uint64_t choice)
+{
+    return plan->options.has_value[id] && plan->options.value[id].count == choice;
+}
+
 static bool is_given(const struct hx_plan *plan, enum hx_option_id id)
 {
     return plan->options.given[id];
@@ -426,6 +432,24 @@ static sm_status resolve_fault(struct hx_plan *plan, struct sm_error *error)
     return SM_OK;
 }
 
+/* Whether the policy frees by a schedule: by hand, and knows no other way. */
+static bool frees_by_schedule(const struct hx_plan *plan)
+{
+    const uint32_t own_ways = SM_CAP_COUNTS | SM_CAP_COLLECT | SM_CAP_RETIRE | SM_CAP_BULK_FREE;
+    return (plan->policy->capabilities & (SM_CAP_FREE | own_ways)) == SM_CAP_FREE;
+}
+
+/* A trace says itself what died. */
+static sm_status resolve_deaths(struct hx_plan *plan, struct sm_error *error)
+{
+    bool measures_garbage = count_of(plan, HX_OPT_GARBAGE) == HX_GARBAGE_ORACLE;
+    plan->records_deaths = plan->trace_path == NULL && (measures_garbage || frees_by_schedule(plan));
+    if (!plan->records_deaths || plan->work_ns == 0)
+        return SM_OK;
+    return hx_refuse(error, "--seconds: expected fixed work, such as --alloc, for deaths are recorded beforehand (%s)",
+                     measures_garbage ? "--garbage=oracle" : "--policy=malloc");
+}
+
 static sm_status resolve_rest(struct hx_plan *plan, struct sm_error *error)
 {
     if (count_of(plan, HX_OPT_CHECK_TRACE) != 0 && plan->trace_path == NULL)
@@ -435,7 +459,8 @@ static sm_status resolve_rest(struct hx_plan *plan, struct sm_error *error)
     derive_count(plan, HX_OPT_COLLECTOR_THREADS, 0);
     if (is_given(plan, HX_OPT_TIMEOUT))
         plan->timeout_ns = seconds_to_ns(plan->options.value[HX_OPT_TIMEOUT].real);
-    if (plan->sapi == SM_SAPI_CLI && (plan->policy->capabilities & SM_CAP_BULK_FREE) != 0)
+    const uint32_t frees = plan->policy->capabilities & (SM_CAP_BULK_FREE | SM_CAP_COUNTS | SM_CAP_COLLECT);
+    if (plan->sapi == SM_SAPI_CLI && frees == SM_CAP_BULK_FREE)
         hx_note(&plan->notes, "policy %s under CLI never resets: it behaves as null", plan->policy_name);
     uint64_t asked_bytes = is_given(plan, HX_OPT_SERIES_EVERY) ? count_of(plan, HX_OPT_SERIES_EVERY) : 0;
     plan->tick_bytes = hx_sampler_tick_bytes(plan->alloc_bytes, asked_bytes);
@@ -449,7 +474,7 @@ sm_status hx_plan_resolve(struct hx_plan *plan, struct sm_error *error)
 {
     static sm_status (*const stages[])(struct hx_plan *, struct sm_error *) = {
         resolve_workload, resolve_policy,    resolve_pacing, resolve_sharing, resolve_limit,
-        resolve_work,     resolve_observers, resolve_fault,  resolve_rest,
+        resolve_work,     resolve_observers, resolve_fault,  resolve_deaths,  resolve_rest,
     };
     sm_status status = SM_OK;
     for (size_t i = 0; i < sizeof(stages) / sizeof(stages[0]) && status == SM_OK; i++)
@@ -467,7 +492,7 @@ struct wl_config hx_plan_workload_config(const struct hx_plan *plan)
                 .sapi = plan->sapi,
                 .policy = plan->policy_text,
                 .pacing = is_given(plan, HX_OPT_PACING) && has_cycles ? plan->options.value[HX_OPT_PACING].text : NULL,
-                .sharing_counts = count_of(plan, HX_OPT_SHARING) == HX_SHARING_COUNTS,
+                .sharing_counts = is_chosen(plan, HX_OPT_SHARING, HX_SHARING_COUNTS),
                 .threshold_bytes = is_given(plan, HX_OPT_PACING) ? 0 : plan->threshold_bytes,
                 .memory_limit_bytes = plan->memory_limit_bytes,
                 .collect_every_bytes =
@@ -478,7 +503,7 @@ struct wl_config hx_plan_workload_config(const struct hx_plan *plan)
         .options = &plan->workload_options,
         .seed = count_of(plan, HX_OPT_SEED),
         .mutator_work = count_of(plan, HX_OPT_MUTATOR_WORK) == HX_MUTATOR_WORK_REAL,
-        .prompt_destructors = count_of(plan, HX_OPT_DESTRUCTORS) == HX_DESTRUCTORS_PROMPT,
+        .prompt_destructors = is_chosen(plan, HX_OPT_DESTRUCTORS, HX_DESTRUCTORS_PROMPT),
         .check_trace = count_of(plan, HX_OPT_CHECK_TRACE) != 0,
         .trace_path = plan->trace_path,
         .fault = plan->fault,

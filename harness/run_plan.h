@@ -42,6 +42,7 @@ struct hx_plan {
     enum wl_fault fault;
     uint64_t fault_period;
     uint64_t fail_alloc_after; /**< 0: never */
+    bool records_deaths;       /**< the same work runs under refcount first (death_recording.h) */
     bool runs_inline;          /**< nothing runs beside the VM thread */
     struct hx_notes told;      /**< remarks for standard error before the run */
     struct hx_notes notes;     /**< remarks for the result only */

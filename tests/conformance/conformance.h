@@ -60,6 +60,12 @@ struct node *node_new(struct fixture *fixture, uint64_t id);
 /** A node of the type with a destructor, registered. */
 struct node *destructible_new(struct fixture *fixture, uint64_t id);
 void node_link(struct fixture *fixture, struct node *from, unsigned edge, struct node *to);
+/** Likewise, and the edge takes over the caller's hold on `to`. */
+void node_link_take(struct fixture *fixture, struct node *from, unsigned edge, struct node *to);
+/** The caller gives up its hold on a node, such as the one from its birth; NULL is fine. */
+void node_drop(struct fixture *fixture, struct node *node);
+/** Root `index` takes over the caller's hold on `node`, and gives up the one it had. */
+void node_root(struct fixture *fixture, size_t index, struct node *node);
 struct node *node_edge(const struct node *node, unsigned edge);
 
 /** Objects that sm_walk visits. */

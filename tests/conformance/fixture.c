@@ -85,6 +85,25 @@ void node_link(struct fixture *fixture, struct node *from, unsigned edge, struct
     sm_store(fixture->mm, &from->header, &from->edges[edge], value);
 }
 
+void node_link_take(struct fixture *fixture, struct node *from, unsigned edge, struct node *to)
+{
+    node_link(fixture, from, edge, to);
+    node_drop(fixture, to);
+}
+
+void node_drop(struct fixture *fixture, struct node *node)
+{
+    if (node != NULL)
+        sm_value_drop(fixture->mm, sm_value_from_object(&node->header, 1));
+}
+
+void node_root(struct fixture *fixture, size_t index, struct node *node)
+{
+    struct node *old = fixture->roots[index];
+    fixture->roots[index] = node;
+    node_drop(fixture, old);
+}
+
 struct node *node_edge(const struct node *node, unsigned edge)
 {
     struct sm_value value = node->edges[edge];

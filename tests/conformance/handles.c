@@ -6,7 +6,7 @@
 static void churn(struct fixture *fixture)
 {
     for (uint64_t i = 0; i < 2000; i++)
-        node_new(fixture, i);
+        node_drop(fixture, node_new(fixture, i));
     if (fixture->ops->capabilities & SM_CAP_COLLECT)
         assert_int_equal(sm_collect(fixture->mm, SM_COLLECT_FULL), SM_OK);
 }
@@ -16,10 +16,18 @@ static struct sm_value node_value(struct node *node)
     return sm_value_from_object(&node->header, 1);
 }
 
+/* The handle holds the node, and nobody else does. */
+static sm_handle node_handle(struct fixture *fixture, struct node *node)
+{
+    sm_handle handle = sm_alloc_value(fixture->mm, node_value(node));
+    node_drop(fixture, node);
+    return handle;
+}
+
 static void local_handle_lives_until_its_scope_closes(struct fixture *fixture)
 {
     sm_scope scope = sm_scope_open(fixture->mm);
-    sm_handle handle = sm_alloc_value(fixture->mm, node_value(node_new(fixture, 11)));
+    sm_handle handle = node_handle(fixture, node_new(fixture, 11));
     assert_false(sm_handle_is_none(handle));
     churn(fixture);
     struct sm_value value;
@@ -40,7 +48,7 @@ static void repinning_does_not_touch_scopes(struct fixture *fixture)
     struct sm_guard *guard = sm_owner_guard(fixture->mm);
     sm_pin(guard, SM_HERE);
     sm_scope scope = sm_scope_open(fixture->mm);
-    sm_handle handle = sm_alloc_value(fixture->mm, node_value(node_new(fixture, 12)));
+    sm_handle handle = node_handle(fixture, node_new(fixture, 12));
     sm_repin(guard, SM_HERE);
     churn(fixture);
     struct sm_value value;
@@ -53,7 +61,7 @@ static void repinning_does_not_touch_scopes(struct fixture *fixture)
 static void persistent_handle_lives_until_released(struct fixture *fixture)
 {
     sm_scope scope = sm_scope_open(fixture->mm);
-    sm_handle local = sm_alloc_value(fixture->mm, node_value(node_new(fixture, 13)));
+    sm_handle local = node_handle(fixture, node_new(fixture, 13));
     sm_handle handle = sm_handle_persist(fixture->mm, local);
     sm_scope_close(fixture->mm, scope);
     churn(fixture);
@@ -69,7 +77,7 @@ static void request_end_makes_every_handle_stale(struct fixture *fixture)
 {
     fixture_reopen(fixture, &(struct sm_config){.sapi = SM_SAPI_FPM});
     assert_int_equal(sm_request_begin(fixture->mm), SM_OK);
-    sm_handle local = sm_alloc_value(fixture->mm, node_value(node_new(fixture, 14)));
+    sm_handle local = node_handle(fixture, node_new(fixture, 14));
     sm_handle persistent = sm_handle_persist(fixture->mm, local);
     assert_int_equal(sm_request_end(fixture->mm), SM_OK);
     struct sm_value value;
@@ -83,7 +91,7 @@ static void foreign_handles_are_refused(struct fixture *fixture)
 {
     struct fixture other = {.ops = fixture->ops};
     fixture_open(&other, &(struct sm_config){0});
-    sm_handle handle = sm_alloc_value(other.mm, node_value(node_new(&other, 15)));
+    sm_handle handle = node_handle(&other, node_new(&other, 15));
     struct sm_value value;
     assert_int_equal(sm_handle_get(fixture->mm, handle, &value), SM_ERR_FOREIGN_HANDLE);
     assert_true(strlen(sm_error_detail(fixture->mm)) > 0);
@@ -161,6 +169,7 @@ static void extension_roots_keep_alive_and_let_go(struct fixture *fixture)
     assert_int_equal(kept->id, 16);
     assert_int_equal(sm_roots_unregister(fixture->mm, "extension"), SM_OK);
     assert_int_equal(sm_roots_unregister(fixture->mm, "extension"), SM_ERR_INVALID_ARGUMENT);
+    node_drop(fixture, kept);
     churn(fixture);
     if (fixture->ops->capabilities & SM_CAP_COLLECT)
         assert_false(sm_is_valid(fixture->mm, &kept->header));

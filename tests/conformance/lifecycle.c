@@ -80,7 +80,7 @@ static void epoch_tags_tell_the_iteration(struct fixture *fixture)
 static void destructors_run_exactly_once(struct fixture *fixture)
 {
     for (uint64_t i = 0; i < 50; i++)
-        fixture->roots[i % 10] = destructible_new(fixture, i);
+        node_root(fixture, i % 10, destructible_new(fixture, i));
     sm_safepoint(fixture->mm);
     assert_int_equal(sm_quiesce(fixture->mm), SM_OK);
     size_t early = fixture->destructor_calls;
@@ -121,8 +121,8 @@ static void managers_are_independent(struct fixture *fixture)
     fixture->roots[0] = node_new(fixture, 1);
     other.roots[0] = node_new(&other, 2);
     for (uint64_t i = 0; i < 1000; i++) {
-        node_new(fixture, i);
-        node_new(&other, i);
+        node_drop(fixture, node_new(fixture, i));
+        node_drop(&other, node_new(&other, i));
     }
     assert_int_equal(sm_quiesce(other.mm), SM_OK);
     assert_false(sm_is_valid(fixture->mm, &other.roots[0]->header));

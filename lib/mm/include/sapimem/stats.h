@@ -96,6 +96,9 @@ struct sm_stats {
     uint64_t guard_stalls; /**< reports made */
     uint64_t epoch;
     uint64_t threshold_bytes; /**< in force for the next cycle; 0 when the policy has no cycles */
+    /** Of a policy that counts, as gc_status of PHP has them: possible roots buffered now, how many start a run,
+     *  runs so far, arrays and objects they freed. 0 under other policies. */
+    uint64_t roots, root_threshold, root_runs, collected_objects;
 };
 
 /**
