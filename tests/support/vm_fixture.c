@@ -5,10 +5,12 @@
 #include <string.h>
 
 static const struct vm_variant variants[] = {
-    {"null", {.sapi = SM_SAPI_CLI, .policy = "null"}},
-    {"arena", {.sapi = SM_SAPI_FPM, .policy = "arena"}},
-    {"epoch", {.sapi = SM_SAPI_CLI, .policy = "epoch", .threshold_bytes = 64 * 1024}},
-    {"epoch-every-safepoint", {.sapi = SM_SAPI_CLI, .policy = "epoch:reclaim=inline", .collect_every_safepoint = true}},
+    {"null", {.sapi = SM_SAPI_CLI, .policy = "null"}, false},
+    {"arena", {.sapi = SM_SAPI_FPM, .policy = "arena"}, false},
+    {"epoch", {.sapi = SM_SAPI_CLI, .policy = "epoch", .threshold_bytes = 64 * 1024}, false},
+    {"epoch-every-safepoint",
+     {.sapi = SM_SAPI_CLI, .policy = "epoch:reclaim=inline", .collect_every_safepoint = true},
+     false},
 };
 
 enum { VARIANT_COUNT = sizeof(variants) / sizeof(variants[0]), NAME_BYTES = 128 };
@@ -22,7 +24,7 @@ struct instance {
 
 static void open_vm(struct vm_fixture *fixture, const struct sm_config *config)
 {
-    struct vm_config vm_config = {.manager = *config};
+    struct vm_config vm_config = {.manager = *config, .prompt_destructors = fixture->variant->prompt_destructors};
     struct sm_error error = {0};
     if (vm_create(&vm_config, &fixture->vm, &error) != SM_OK)
         fail_msg("%s", error.detail);
@@ -71,35 +73,104 @@ static uint32_t capabilities_of(const struct vm_variant *variant)
     return ops == NULL ? 0 : ops->capabilities;
 }
 
-static size_t fill(struct instance *instances, const struct vm_case *cases, size_t case_count)
+static size_t fill(struct instance *instances, const struct vm_variant *from, size_t variant_count,
+                   const struct vm_case *cases, size_t case_count)
 {
     size_t filled = 0;
-    for (size_t v = 0; v < VARIANT_COUNT; v++) {
+    for (size_t v = 0; v < variant_count; v++) {
         for (size_t c = 0; c < case_count; c++) {
-            if ((cases[c].needs & ~capabilities_of(&variants[v])) != 0)
+            if ((cases[c].needs & ~capabilities_of(&from[v])) != 0)
                 continue;
             struct instance *instance = &instances[filled++];
-            instance->fixture.variant = &variants[v];
+            instance->fixture.variant = &from[v];
             instance->test = &cases[c];
-            snprintf(instance->name, sizeof(instance->name), "%s: %s", variants[v].name, cases[c].name);
+            snprintf(instance->name, sizeof(instance->name), "%s: %s", from[v].name, cases[c].name);
         }
     }
     return filled;
 }
 
-int vm_cases_run(const char *group, const struct vm_case *cases, size_t case_count)
+static int run_variants(const char *group, const struct vm_variant *from, size_t variant_count,
+                        const struct vm_case *cases, size_t case_count)
 {
-    struct instance *instances = calloc(case_count * VARIANT_COUNT, sizeof(*instances));
-    struct CMUnitTest *tests = calloc(case_count * VARIANT_COUNT, sizeof(*tests));
+    struct instance *instances = calloc(case_count * variant_count, sizeof(*instances));
+    struct CMUnitTest *tests = calloc(case_count * variant_count, sizeof(*tests));
     if (instances == NULL || tests == NULL)
         abort();
-    size_t test_count = fill(instances, cases, case_count);
+    size_t test_count = fill(instances, from, variant_count, cases, case_count);
     for (size_t i = 0; i < test_count; i++)
         tests[i] = (struct CMUnitTest){instances[i].name, run, setup, teardown, &instances[i]};
     int failures = _cmocka_run_group_tests(group, tests, test_count, NULL, NULL);
     free(tests);
     free(instances);
     return failures;
+}
+
+int vm_cases_run(const char *group, const struct vm_case *cases, size_t case_count)
+{
+    return run_variants(group, variants, VARIANT_COUNT, cases, case_count);
+}
+
+/* ---- Every policy ---- */
+
+enum { MODE_COUNT = 4, POLICIES_MAX = 16, VARIANT_NAME_BYTES = 64 };
+
+/* The ways to drive one policy; the last two only where no count is kept anyway, nor its word used otherwise (malloc). */
+static size_t modes_of(const struct sm_policy_ops *ops, struct vm_variant *into, char (*names)[VARIANT_NAME_BYTES])
+{
+    static const struct {
+        const char *suffix;
+        enum sm_sapi sapi;
+        bool sharing_counts, prompt;
+    } modes[MODE_COUNT] = {{"cli", SM_SAPI_CLI, false, false},
+                           {"fpm", SM_SAPI_FPM, false, false},
+                           {"sharing-counts", SM_SAPI_CLI, true, false},
+                           {"prompt", SM_SAPI_CLI, true, true}};
+    bool has_own_counts = (ops->capabilities & SM_CAP_COUNTS) != 0 || strcmp(ops->name, "malloc") == 0;
+    size_t count = has_own_counts ? 2 : MODE_COUNT;
+    for (size_t i = 0; i < count; i++) {
+        snprintf(names[i], VARIANT_NAME_BYTES, "%s-%s", ops->name, modes[i].suffix);
+        into[i] =
+            (struct vm_variant){names[i],
+                                {.sapi = modes[i].sapi, .policy = ops->name, .sharing_counts = modes[i].sharing_counts},
+                                modes[i].prompt};
+    }
+    return count;
+}
+
+int vm_cases_run_all_policies(const char *group, const struct vm_case *cases, size_t case_count)
+{
+    struct vm_variant all[POLICIES_MAX * MODE_COUNT];
+    char names[POLICIES_MAX * MODE_COUNT][VARIANT_NAME_BYTES];
+    size_t count = 0;
+    const struct sm_policy_ops *ops;
+    for (size_t i = 0; (ops = sm_policy_table(i)) != NULL && i < POLICIES_MAX; i++) {
+        if (ops->unavailable == NULL)
+            count += modes_of(ops, &all[count], &names[count]);
+    }
+    return run_variants(group, all, count, cases, case_count);
+}
+
+bool vm_fixture_counts(const struct vm_fixture *fixture)
+{
+    return (sm_policy_capabilities(fixture->mm) & SM_CAP_COUNTS) != 0;
+}
+
+bool vm_fixture_is_prompt(const struct vm_fixture *fixture)
+{
+    return vm_fixture_counts(fixture) || fixture->variant->prompt_destructors;
+}
+
+bool vm_fixture_is_exact(const struct vm_fixture *fixture)
+{
+    return (sm_policy_capabilities(fixture->mm) & SM_CAP_COLLECT) != 0 &&
+           strcmp(sm_policy_name(fixture->mm), "boehm") != 0;
+}
+
+void vm_fixture_settle(struct vm_fixture *fixture)
+{
+    assert_int_equal(sm_quiesce(fixture->mm), SM_OK);
+    vm_safepoint(fixture->vm);
 }
 
 void vm_fixture_collect(struct vm_fixture *fixture)

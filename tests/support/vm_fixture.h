@@ -21,6 +21,7 @@
 struct vm_variant {
     const char *name;
     struct sm_config manager;
+    bool prompt_destructors;
 };
 
 /** What a case gets: a VM with a request open. */
@@ -38,6 +39,22 @@ struct vm_case {
 
 /** Run every case under every variant; returns the number of failures, for main. */
 int vm_cases_run(const char *group, const struct vm_case *cases, size_t case_count);
+
+/**
+ * Likewise under every available policy of the table, as CLI and FPM, and those that trace with counts of sharing
+ * and with prompt destructors besides: for cases about what PHP promises, which say what each capability leads to.
+ */
+int vm_cases_run_all_policies(const char *group, const struct vm_case *cases, size_t case_count);
+
+/** Whether every value is counted; and whether a destructor runs at its object's last drop, if no holder died by tracing. */
+bool vm_fixture_counts(const struct vm_fixture *fixture);
+bool vm_fixture_is_prompt(const struct vm_fixture *fixture);
+
+/** Whether a dead cycle is found by vm_fixture_settle: not where nothing collects, nor surely where stacks are scanned. */
+bool vm_fixture_is_exact(const struct vm_fixture *fixture);
+
+/** Collect as often as it takes until nothing more dies; nothing for policies without cycles. */
+void vm_fixture_settle(struct vm_fixture *fixture);
 
 /** Replace the fixture's VM by one of the same variant, changed by `change` (NULL: not at all). */
 void vm_fixture_reopen(struct vm_fixture *fixture, void (*change)(struct sm_config *config));

@@ -35,7 +35,9 @@ static void compact_registered(struct sm_finalizers *finalizers)
             continue;
         finalizers->registered[kept] = object;
         /* It is there, so this needs no memory. */
-        (void)sm_finalizer_index_put(&finalizers->index, object, kept++);
+        if (finalizers->is_indexed)
+            (void)sm_finalizer_index_put(&finalizers->index, object, kept);
+        kept++;
     }
     finalizers->count = kept;
     finalizers->gap_count = 0;
@@ -141,11 +143,13 @@ void sm_finalizers_enumerate(void *context, struct sm_visitor *visitor)
 }
 
 /* Its registration is gone already. */
-static void run(struct sm_manager *mm, struct sm_object *object)
+static void run(struct sm_manager *mm, struct sm_object *object, bool is_prompt)
 {
     struct sm_finalizers *finalizers = &mm->finalizers;
     const struct sm_type *type = sm_type_get(mm, object->type);
-    struct sm_running_finalizer here = {object, finalizers->running};
+    struct sm_running_finalizer here = {object, finalizers->running, is_prompt};
+    if (mm->recorder != NULL)
+        sm_record_destructor(mm, object);
     SM_ASSERT((sm_object_flags(object) & SM_OBJECT_FINALIZED) != 0);
     sm_object_clear_flags(object, SM_OBJECT_FINALIZABLE);
     finalizers->running = &here;
@@ -157,20 +161,36 @@ static void run(struct sm_manager *mm, struct sm_object *object)
 static void run_one(struct sm_manager *mm)
 {
     struct sm_finalizers *finalizers = &mm->finalizers;
-    run(mm, finalizers->ready[finalizers->ready_first++]);
+    run(mm, finalizers->ready[finalizers->ready_first++], false);
+}
+
+/* Where a registered object stands; without the index this is a search, which only the end of a request asks for. */
+static size_t take_position(struct sm_finalizers *finalizers, const struct sm_object *object)
+{
+    if (finalizers->is_indexed)
+        return sm_finalizer_index_take(&finalizers->index, object);
+    size_t position = 0;
+    while (finalizers->registered[position] != object)
+        position++;
+    return position;
+}
+
+bool sm_finalizer_is_prompt(const struct sm_manager *mm)
+{
+    return mm->finalizers.running != NULL && mm->finalizers.running->is_prompt;
 }
 
 void sm_finalizer_run_now(struct sm_manager *mm, struct sm_object *object)
 {
     struct sm_finalizers *finalizers = &mm->finalizers;
-    SM_ASSERT((sm_object_flags(object) & SM_OBJECT_FINALIZABLE) != 0 && finalizers->is_indexed);
+    SM_ASSERT((sm_object_flags(object) & SM_OBJECT_FINALIZABLE) != 0);
     /* One that a cycle has queued runs from there. */
     if ((sm_object_flags(object) & SM_OBJECT_FINALIZED) != 0)
         return;
-    finalizers->registered[sm_finalizer_index_take(&finalizers->index, object)] = NULL;
+    finalizers->registered[take_position(finalizers, object)] = NULL;
     finalizers->gap_count++;
     sm_object_set_flags(object, SM_OBJECT_FINALIZED);
-    run(mm, object);
+    run(mm, object, !mm->cycles.running);
 }
 
 size_t sm_finalizers_run_ready(struct sm_manager *mm)

@@ -19,6 +19,7 @@
 struct sm_running_finalizer {
     struct sm_object *object;
     struct sm_running_finalizer *outer;
+    bool is_prompt; /**< its object's last drop started it, not a cycle */
 };
 
 struct sm_finalizers {

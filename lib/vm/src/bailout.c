@@ -14,6 +14,7 @@ static void enter(struct vm *vm, struct vm_catch *here)
     here->guard_depth = sm_guard_depth(sm_owner_guard(vm_manager(vm)));
     here->scope = sm_scope_open(vm_manager(vm));
     here->request_serial = vm->request_serial;
+    here->running_generator = vm->running_generator;
     here->status = SM_OK;
     vm->innermost_catch = here;
 }
@@ -30,6 +31,7 @@ static void restore(struct vm *vm, const struct vm_catch *here)
 {
     sm_guard_restore(sm_owner_guard(vm_manager(vm)), here->guard_depth);
     vm->held_count = here->held_count;
+    vm_generators_abort(vm, here->running_generator);
     vm_stack_restore(vm, here->frame_count, here->top);
 }
 

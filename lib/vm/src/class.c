@@ -29,6 +29,8 @@ struct vm_class *vm_class_define(struct vm *vm, const char *name, const char *co
     struct vm_array *list = property_list(vm, property_names, property_count);
     struct vm_class *class_entry =
         (struct vm_class *)vm_alloc(vm, vm->types.class_entry, sizeof(*class_entry) - sizeof(struct sm_object));
+    /* As in PHP nobody counts who uses a class: one that is removed stays until the request ends, or a cycle finds it. */
+    class_entry->header.count = SM_COUNT_MAX;
     vm_init_pointer(vm, &class_entry->name, interned_name);
     class_entry->property_names = list;
     class_entry->destructor = destructor;

@@ -1,6 +1,10 @@
 /* Objects, references, weak references. Classes are in class.c. */
 #include "vm_internal.h"
 
+_Static_assert(offsetof(struct vm_object, handle) == offsetof(struct vm_identity, handle) &&
+                   offsetof(struct vm_object, root_index) == offsetof(struct vm_identity, root_index),
+               "an object begins as everything with a handle does");
+
 struct vm_object *vm_object_new(struct vm *vm, struct vm_class *class_entry)
 {
     uint32_t held_count = vm->held_count;
@@ -39,26 +43,49 @@ struct vm_place vm_object_place(struct vm_object *object, uint32_t property)
 
 /* ---- Destructors ---- */
 
-static void run_destructor(struct vm *vm, void *context)
+struct destructor_call {
+    void (*body)(struct vm *vm, struct sm_object *object);
+    struct sm_object *object;
+};
+
+static void run_call(struct vm *vm, void *context)
 {
-    struct vm_object *object = (struct vm_object *)context;
-    object->class_entry->destructor(vm, object);
+    const struct destructor_call *call = (const struct destructor_call *)context;
+    call->body(vm, call->object);
 }
 
-/* A destructor runs in the middle of a safepoint: neither its bail-out nor what it left on the stack may get out. */
+/* A destructor runs in the middle of a drop or a safepoint. */
+void vm_destructor_run(struct vm *vm, void (*body)(struct vm *vm, struct sm_object *object), struct sm_object *object)
+{
+    struct destructor_call call = {body, object};
+    struct vm_suspended_exception suspended;
+    uint32_t frame_count = vm->frame_count;
+    struct sm_value *top = vm->top;
+    bool outer_running = vm->destructor_running;
+    vm->destructor_running = true;
+    vm_collector_count_destructor(vm);
+    vm_exception_suspend(vm, &suspended);
+    if (vm_try(vm, run_call, &call) != SM_OK)
+        vm->destructor_failures++;
+    vm_stack_restore(vm, frame_count, top);
+    vm_exception_resume(vm, &suspended);
+    vm->destructor_running = outer_running;
+    if (vm->shutting_down)
+        vm_exception_report(vm);
+}
+
+static void run_destructor(struct vm *vm, struct sm_object *object)
+{
+    struct vm_object *instance = (struct vm_object *)object;
+    instance->class_entry->destructor(vm, instance);
+}
+
 void vm_object_finalize(struct sm_manager *mm, struct sm_object *object, void *context)
 {
     struct vm *vm = (struct vm *)context;
     VM_ASSERT(vm_manager(vm) == mm);
     (void)mm;
-    uint32_t frame_count = vm->frame_count;
-    struct sm_value *top = vm->top;
-    bool outer_running = vm->destructor_running;
-    vm->destructor_running = true;
-    if (vm_try(vm, run_destructor, object) != SM_OK)
-        vm->destructor_failures++;
-    vm_stack_restore(vm, frame_count, top);
-    vm->destructor_running = outer_running;
+    vm_destructor_run(vm, run_destructor, object);
 }
 
 /* ---- References ---- */
@@ -81,7 +108,7 @@ void vm_reference_set(struct vm *vm, struct vm_reference *reference, struct sm_v
 
 /* ---- Weak references ---- */
 
-struct sm_value vm_weak_new(struct vm *vm, struct vm_object *object)
+static struct sm_object *weak_cell_new(struct vm *vm, struct vm_object *object)
 {
     uint32_t held_count = vm->held_count;
     vm_hold_object(vm, object);
@@ -89,7 +116,14 @@ struct sm_value vm_weak_new(struct vm *vm, struct vm_object *object)
     vm->held_count = held_count;
     if (cell == NULL)
         vm_fail_allocation(vm);
-    return sm_value_from_object(cell, VM_WEAK);
+    return cell;
+}
+
+struct sm_value vm_weak_new(struct vm *vm, struct vm_object *object)
+{
+    if (object->weak == NULL)
+        sm_store_pointer_take(vm_manager(vm), &object->header, &object->weak, weak_cell_new(vm, object));
+    return vm_value_copy(vm, sm_value_from_object(object->weak, VM_WEAK));
 }
 
 struct vm_object *vm_weak_get(struct vm *vm, struct sm_value weak)

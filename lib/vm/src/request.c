@@ -2,6 +2,8 @@
 #include "hash_table.h"
 #include "vm_internal.h"
 
+#include "sapimem/policy.h"
+
 /* ---- Tables ---- */
 
 /* Pairs with the acquire in sm_visit_pointer: an observer that follows the root sees the table whole. */
@@ -15,6 +17,12 @@ struct vm_array *vm_table_open(struct vm *vm, enum vm_table which)
     if (vm->tables[which] == NULL)
         root_set(vm, which, vm_array_new(vm, VM_ARRAY_HASH, 0));
     return vm->tables[which];
+}
+
+static void forget_tables(struct vm *vm)
+{
+    for (int which = 0; which < VM_TABLE_COUNT; which++)
+        root_set(vm, (enum vm_table)which, NULL);
 }
 
 static void drop_table(struct vm *vm, enum vm_table which)
@@ -153,8 +161,8 @@ sm_status vm_request_open(struct vm *vm, bool implicit)
     if (status != SM_OK)
         return status;
     /* Whatever was made between requests has gone, or goes, with the time before this one. */
-    for (int which = 0; which < VM_TABLE_COUNT; which++)
-        root_set(vm, (enum vm_table)which, NULL);
+    forget_tables(vm);
+    vm->exception = vm_undef();
     vm->last_handle = 0;
     vm->last_class_id = 0;
     vm->request_serial++;
@@ -163,20 +171,30 @@ sm_status vm_request_open(struct vm *vm, bool implicit)
     return SM_OK;
 }
 
-/* Constants, classes and the interner outlast the destructors, as in PHP; those may use them. */
+/* What the policy frees as a whole needs no taking apart: PHP's fast shutdown. */
+static void drop_tables(struct vm *vm)
+{
+    if ((sm_policy_capabilities(vm_manager(vm)) & SM_CAP_BULK_FREE) != 0)
+        return;
+    for (int which = 0; which < VM_TABLE_COUNT; which++)
+        drop_table(vm, (enum vm_table)which);
+}
+
+/* All tables outlast the destructors, as in PHP; those may use them. */
 sm_status vm_request_close(struct vm *vm)
 {
     vm_stack_restore(vm, 0, vm->stack);
-    drop_table(vm, VM_TABLE_GLOBALS);
-    sm_finalizers_run_all(vm_manager(vm));
-    for (int which = 0; which < VM_TABLE_COUNT; which++)
-        drop_table(vm, (enum vm_table)which);
+    vm_exception_report(vm);
+    vm->shutting_down = true;
+    vm_shutdown_destructors(vm);
+    drop_tables(vm);
+    forget_tables(vm);
     vm->request_open = false;
     vm->request_serial++;
     sm_status status = sm_request_end(vm_manager(vm));
+    vm->shutting_down = false;
     /* A destructor that ran just now may have opened a table; the policy has freed it. */
-    for (int which = 0; which < VM_TABLE_COUNT; which++)
-        root_set(vm, (enum vm_table)which, NULL);
+    forget_tables(vm);
     return status;
 }
 

@@ -19,8 +19,10 @@ void vm_value_drop(struct vm *vm, struct sm_value value)
 /* A reference that only the array holds is none: the copy gets its value, as in PHP. Without a count nobody knows. */
 static struct sm_value unwrapped(struct vm *vm, struct sm_value value)
 {
-    bool lone = vm_tag_of(value) == VM_REFERENCE && vm_is_counted(vm, value) && sm_value_object(value)->count == 1;
-    return lone ? vm_as_reference(value)->value : value;
+    if (vm_tag_of(value) != VM_REFERENCE)
+        return value;
+    bool lone = vm_is_counted(vm, value) && sm_value_object(value)->count == 1;
+    return sm_sharing_answer(vm_manager(vm), lone, false) ? vm_as_reference(value)->value : value;
 }
 
 /* The copy's elements are second owners of what the original's own. */
@@ -85,7 +87,7 @@ struct vm_array *vm_array_write(struct vm *vm, struct vm_place place)
 {
     VM_ASSERT(place.slot != NULL && vm_tag_of(*place.slot) == VM_ARRAY);
     struct vm_array *array = vm_as_array(*place.slot);
-    if (SM_LIKELY(!vm_sharing_is_shared(vm, &array->header)))
+    if (SM_LIKELY(!vm_sharing_ask(vm, &array->header)))
         return array;
     uint32_t held_count = vm->held_count;
     vm_hold_object(vm, array);

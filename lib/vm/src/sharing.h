@@ -10,13 +10,34 @@
 #ifndef VM_SHARING_H
 #define VM_SHARING_H
 
+#include "sapimem/death_schedule.h"
+
 #include "vm_internal.h"
 
-/** Whether a write through one owner could be seen by another. Interned strings always are. */
+/** Whether flags and count know of a second owner; never where the answers come from a schedule. For assertions. */
 static inline bool vm_sharing_is_shared(struct vm *vm, const struct sm_object *object)
 {
-    (void)vm;
-    return (sm_object_flags(object) & (SM_OBJECT_SHARED | SM_OBJECT_INTERNED)) != 0 || object->count > 1;
+    uint32_t script = sm_hot(vm_manager(vm))->script;
+    bool is_marked = (sm_object_flags(object) & (SM_OBJECT_SHARED | SM_OBJECT_INTERNED)) != 0;
+    if (SM_UNLIKELY((script & SM_SCRIPT_SLOTS) != 0))
+        return is_marked && (script & SM_SCRIPT_REPLAY) == 0;
+    return is_marked || object->count > 1;
+}
+
+/**
+ * Whether a write through one owner could be seen by another. Interned strings always are.
+ *
+ * Asked once for every write of a place, for a schedule of deaths answers by the number of the question.
+ */
+static inline bool vm_sharing_ask(struct vm *vm, const struct sm_object *object)
+{
+    return sm_sharing_answer(vm_manager(vm), vm_sharing_is_shared(vm, object), true);
+}
+
+/** Whether an unshared value has no holder but its place, handles included: what it leaves may be freed. */
+static inline bool vm_sharing_is_exact(struct vm *vm)
+{
+    return vm_counting(vm) || sm_sharing_is_replayed(vm_manager(vm));
 }
 
 /** The bit is only written when it changes, for many owners share few strings. */

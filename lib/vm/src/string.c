@@ -127,7 +127,7 @@ static struct vm_string *grow(struct vm *vm, struct vm_place place, struct vm_st
     else
         sm_store_move(vm_manager(vm), place.owner, place.slot, value);
     /* Where nothing counts, a handle may hold the old string unbeknown to the sharing bit: it is left to a cycle. */
-    if (vm_counting(vm))
+    if (vm_sharing_is_exact(vm))
         sm_retire(vm_manager(vm), &string->header);
     return (struct vm_string *)resized;
 }
@@ -148,7 +148,7 @@ void vm_string_append(struct vm *vm, struct vm_place place, const char *bytes, s
     struct vm_string *string = vm_as_string(*place.slot);
     if (byte_count == 0)
         return;
-    bool shared = vm_sharing_is_shared(vm, &string->header);
+    bool shared = vm_sharing_ask(vm, &string->header);
     if (SM_UNLIKELY(shared || byte_count > vm_string_capacity(string) - string->length)) {
         uint32_t held_count = vm->held_count;
         vm_hold_object(vm, string);

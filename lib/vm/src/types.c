@@ -3,6 +3,7 @@
 #include "vm_internal.h"
 
 #define ROOT_OFFSET(layout) ((uint32_t)(offsetof(layout, root_index) - sizeof(struct sm_object)))
+#define IDENTITY_ROOT_OFFSET ROOT_OFFSET(struct vm_identity)
 
 static void trace_packed(const struct sm_object *object, struct sm_visitor *visitor)
 {
@@ -33,6 +34,7 @@ static void trace_object(const struct sm_object *object, struct sm_visitor *visi
 {
     const struct vm_object *instance = (const struct vm_object *)object;
     sm_visit_pointer(visitor, &instance->class_entry);
+    sm_visit_pointer(visitor, &instance->weak);
     sm_visit_values(visitor, instance->properties, vm_object_property_count(instance));
 }
 
@@ -48,6 +50,34 @@ static void trace_class(const struct sm_object *object, struct sm_visitor *visit
     sm_visit_pointer(visitor, &class_entry->property_names);
 }
 
+static void trace_closure(const struct sm_object *object, struct sm_visitor *visitor)
+{
+    const struct vm_closure *closure = (const struct vm_closure *)object;
+    sm_visit_value(visitor, &closure->bound_this);
+    sm_visit_pointer(visitor, &closure->captures);
+}
+
+static void trace_generator(const struct sm_object *object, struct sm_visitor *visitor)
+{
+    const struct vm_generator *generator = (const struct vm_generator *)object;
+    sm_visit_value(visitor, &generator->current);
+    sm_visit_value(visitor, &generator->sent);
+    sm_visit_value(visitor, &generator->returned);
+    sm_visit_pointer(visitor, &generator->frame);
+}
+
+static void trace_generator_frame(const struct sm_object *object, struct sm_visitor *visitor)
+{
+    const struct vm_generator_frame *frame = (const struct vm_generator_frame *)object;
+    size_t local_bytes = object->payload_bytes - (offsetof(struct vm_generator_frame, locals) - sizeof(*object));
+    sm_visit_values(visitor, frame->locals, local_bytes / sizeof(struct sm_value));
+}
+
+static void trace_weak_map(const struct sm_object *object, struct sm_visitor *visitor)
+{
+    sm_visit_pointer(visitor, &((const struct vm_weak_map *)object)->entries);
+}
+
 sm_status vm_types_register(struct vm *vm)
 {
     const struct {
@@ -61,6 +91,10 @@ sm_status vm_types_register(struct vm *vm)
         {{"object", trace_object, vm_object_finalize, vm, ROOT_OFFSET(struct vm_object)}, &vm->types.object},
         {{"reference", trace_reference, NULL, NULL, SM_ROOT_FORWARD}, &vm->types.reference},
         {{"class", trace_class, NULL, NULL, SM_ROOT_NONE}, &vm->types.class_entry},
+        {{"closure", trace_closure, NULL, NULL, IDENTITY_ROOT_OFFSET}, &vm->types.closure},
+        {{"generator", trace_generator, vm_generator_finalize, vm, IDENTITY_ROOT_OFFSET}, &vm->types.generator},
+        {{"generator-frame", trace_generator_frame, NULL, NULL, SM_ROOT_NONE}, &vm->types.generator_frame},
+        {{"weak-map", trace_weak_map, NULL, NULL, IDENTITY_ROOT_OFFSET}, &vm->types.weak_map},
     };
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
         sm_status status = sm_type_register(vm_manager(vm), &kinds[i].type, kinds[i].id);
@@ -75,6 +109,16 @@ static void enumerate_frames(void *context, struct sm_visitor *visitor)
     const struct vm *vm = (const struct vm *)context;
     sm_visit_values(visitor, vm->stack, (size_t)(vm->top - vm->stack));
     sm_visit_values(visitor, vm->held, vm->held_count);
+}
+
+/* The pending one, and those that wait for a destructor to end. */
+static void enumerate_exceptions(void *context, struct sm_visitor *visitor)
+{
+    const struct vm *vm = (const struct vm *)context;
+    sm_visit_value(visitor, &vm->exception);
+    for (const struct vm_suspended_exception *waiting = vm->suspended_exception; waiting != NULL;
+         waiting = waiting->outer)
+        sm_visit_value(visitor, &waiting->exception);
 }
 
 /* The context is the table's root slot: one edge, however large the table. */
@@ -92,6 +136,8 @@ sm_status vm_roots_register(struct vm *vm)
         {"classes", enumerate_table, &vm->tables[VM_TABLE_CLASSES]},
         {"interner", enumerate_table, &vm->tables[VM_TABLE_INTERNER]},
         {"extension-data", enumerate_table, &vm->tables[VM_TABLE_EXTENSION_DATA]},
+        {"exceptions", enumerate_exceptions, vm},
+        {"doomed", vm_doomed_enumerate, &vm->doomed},
     };
     for (size_t i = 0; i < sizeof(providers) / sizeof(providers[0]); i++) {
         sm_status status = sm_roots_register(vm_manager(vm), &providers[i]);

@@ -52,7 +52,35 @@ static uint64_t hash_object(const struct vm_object *object, unsigned depth)
     return hash;
 }
 
-/* Whether a weak reference still answers may differ between policies, so only its type counts. */
+static uint64_t hash_closure(const struct vm_closure *closure, unsigned depth)
+{
+    const struct vm_function *function = closure->function;
+    uint64_t hash = fold(begin(VM_CLOSURE), vm_bytes_hash(function->name, strlen(function->name)));
+    if (depth == 0)
+        return hash;
+    hash = fold(hash, hash_value(closure->bound_this, depth - 1));
+    for (uint32_t i = 0; i < function->capture_count; i++)
+        hash = fold(hash, hash_value(vm_closure_capture(closure, i), depth - 1));
+    return hash;
+}
+
+/* Where it stands, and the frame it stands in, which has gone once it has ended. */
+static uint64_t hash_generator(const struct vm_generator *generator, unsigned depth)
+{
+    const char *name = generator->function->name;
+    uint64_t hash = fold(begin(VM_GENERATOR), vm_bytes_hash(name, strlen(name)));
+    hash = fold(fold(hash, generator->state), (uint64_t)generator->key);
+    if (depth == 0)
+        return hash;
+    hash = fold(hash, hash_value(generator->current, depth - 1));
+    hash = fold(hash, hash_value(generator->returned, depth - 1));
+    uint32_t local_count = generator->frame == NULL ? 0 : generator->function->local_count;
+    for (uint32_t i = 0; i < local_count; i++)
+        hash = fold(hash, hash_value(generator->frame->locals[i], depth - 1));
+    return hash;
+}
+
+/* Whether a weak reference still answers, or an entry of a weak map is still there, may differ between policies: only the type counts. */
 static uint64_t hash_value(struct sm_value value, unsigned depth)
 {
     value = vm_value_deref(value);
@@ -63,6 +91,10 @@ static uint64_t hash_value(struct sm_value value, unsigned depth)
         return hash_array(vm_as_array(value), depth);
     case VM_OBJECT:
         return hash_object(vm_as_object(value), depth);
+    case VM_CLOSURE:
+        return hash_closure(vm_as_closure(value), depth);
+    case VM_GENERATOR:
+        return hash_generator(vm_as_generator(value), depth);
     case VM_BOOL:
     case VM_INT:
     case VM_FLOAT:

@@ -30,10 +30,12 @@ static bool map_stack(struct vm *vm)
 /* The VM goes after the manager, whose last destructors still run in it. */
 static void destroy(struct vm *vm)
 {
+    vm->shutting_down = true;
     sm_manager_destroy(vm->base.mm);
     if (vm->stack != NULL)
         munmap(vm->stack, STACK_BYTES);
     free(vm->frames);
+    free(vm->doomed.objects);
     free(vm);
 }
 
@@ -54,12 +56,15 @@ sm_status vm_create(const struct vm_config *config, struct vm **created, struct 
     struct vm *vm = (struct vm *)calloc(1, sizeof(*vm));
     if (vm == NULL)
         return set_error(error, SM_ERR_OUT_OF_MEMORY, "no memory for a VM");
-    sm_status status = sm_manager_create(&chosen->manager, &vm->base.mm, error);
+    struct sm_config manager = chosen->manager;
+    vm_collector_watch(vm, &manager.hooks);
+    sm_status status = sm_manager_create(&manager, &vm->base.mm, error);
     if (status != SM_OK) {
         free(vm);
         return status;
     }
     vm->prompt_destructors = chosen->prompt_destructors && chosen->manager.sharing_counts;
+    vm->uncaught = chosen->uncaught;
     if (!map_stack(vm))
         status = set_error(error, SM_ERR_SYSTEM, "the system refused address space for the VM stack");
     else if ((status = populate(vm)) != SM_OK)

@@ -36,6 +36,29 @@ struct vm_catch {
     uint32_t held_count;
     uint32_t guard_depth;
     sm_status status;
+    struct vm_generator *running_generator; /**< those resumed inside have ended */
+};
+
+/** An exception that was pending when a destructor began; it waits on the C stack, which a bail-out does not cross. */
+struct vm_suspended_exception {
+    struct sm_value exception;
+    struct vm_suspended_exception *outer;
+};
+
+/** What the VM keeps to answer gc_status and to say how late destructors run. */
+struct vm_collector {
+    struct sm_hooks hooks; /**< the embedder's, behind the VM's own */
+    bool is_disabled;
+    uint64_t retired_objects;      /**< by all cycles */
+    uint64_t last_cycle_bytes;     /**< the allocation clock at the last cycle, */
+    uint64_t previous_cycle_bytes; /**< and at the one before; 0 before there was one */
+    struct vm_destructor_stats destructors;
+};
+
+/** Objects that the end of the request has taken out of the globals: roots until it is over (shutdown.c). */
+struct vm_doomed {
+    size_t count, capacity;
+    struct sm_object **objects;
 };
 
 /** Arguments that the VM's own functions hold across an allocation; nesting is at most three deep. */
@@ -62,7 +85,15 @@ struct vm {
     bool request_implicit; /**< opened by vm_create, for the life of a CLI process */
     uint64_t request_serial;
     uint64_t destructor_failures;            /**< destructors that bailed out */
+    bool shutting_down;                      /**< the request's end runs destructors: nobody is left to catch */
     struct vm_array *tables[VM_TABLE_COUNT]; /**< made on first use, NULL outside requests */
+    struct sm_value exception;               /**< pending; undefined: none */
+    struct vm_suspended_exception *suspended_exception;
+    vm_uncaught *uncaught;
+    uint64_t uncaught_exceptions;
+    struct vm_generator *running_generator; /**< the innermost; a temporary of the VM stack holds it */
+    struct vm_collector collector;
+    struct vm_doomed doomed;
     void *context;
 };
 
@@ -100,6 +131,45 @@ sm_status vm_request_open(struct vm *vm, bool implicit);
 
 /** Finalizer of the object type: runs the class's destructor, whose bail-out stays inside. */
 void vm_object_finalize(struct sm_manager *mm, struct sm_object *object, void *context);
+
+/**
+ * Run `body` on an object as a destructor: without a pending exception, and so that neither its bail-out nor what it
+ * left on the stack gets out.
+ */
+void vm_destructor_run(struct vm *vm, void (*body)(struct vm *vm, struct sm_object *object), struct sm_object *object);
+
+/* ---- generator.c ---- */
+
+/** Finalizer of the generator type: runs `finally` where it is due. */
+void vm_generator_finalize(struct sm_manager *mm, struct sm_object *object, void *context);
+
+/** A bail-out has left the bodies of all running generators but `outermost_kept` and those outside it. */
+void vm_generators_abort(struct vm *vm, struct vm_generator *outermost_kept);
+
+/* ---- exception.c ---- */
+
+/** Set the pending exception aside, and bring it back: behind one that became pending meanwhile. */
+void vm_exception_suspend(struct vm *vm, struct vm_suspended_exception *suspended);
+void vm_exception_resume(struct vm *vm, const struct vm_suspended_exception *suspended);
+
+/** Report the pending exception, if there is one, and drop it. */
+void vm_exception_report(struct vm *vm);
+
+/* ---- gc.c ---- */
+
+/** Put the VM's own callbacks before the embedder's. */
+void vm_collector_watch(struct vm *vm, struct sm_hooks *hooks);
+
+/** A destructor is about to run. */
+void vm_collector_count_destructor(struct vm *vm);
+
+/* ---- shutdown.c ---- */
+
+/** Run all destructors in PHP's order at the end of a request: the globals' first, then all others as they were made. */
+void vm_shutdown_destructors(struct vm *vm);
+
+/** Root provider: the doomed. */
+void vm_doomed_enumerate(void *context, struct sm_visitor *visitor);
 
 /* ---- string.c ---- */
 

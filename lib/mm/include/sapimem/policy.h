@@ -173,6 +173,9 @@ bool sm_guard_stall_report(struct sm_manager *mm, struct sm_guard_report *report
  */
 void sm_finalizer_run_now(struct sm_manager *mm, struct sm_object *object);
 
+/** Whether the innermost destructor that runs was started by its object's last drop (or by sm_finalizer_run_now outside a cycle). */
+bool sm_finalizer_is_prompt(const struct sm_manager *mm);
+
 /** Finalizer table, shared by all policies. `is_live` says whether the policy marked an object. */
 typedef bool sm_is_live(void *context, const struct sm_object *object);
 /** Move every registered object that is not live to the ready queue (a root provider); returns how many moved. */

@@ -23,16 +23,38 @@ struct vm_class {
     uint32_t id; /**< order of definition in this request, from 1 */
 };
 
-/** An object. `handle` is its spl_object_id, never given to another object of the VM. */
+/** An object. `handle` is its spl_object_id, never given to another one in the same request, which is as long as anything sees it. */
 struct vm_object {
     struct sm_object header;
     struct vm_class *class_entry;
     uint64_t handle;
     uint32_t flags;
-    uint32_t root_index; /**< the policy's (sm_type.root_offset) */
-    uint64_t reserved;
+    uint32_t root_index;          /**< the policy's (sm_type.root_offset) */
+    struct sm_object *weak;       /**< its weak reference's cell, once there is one */
     struct sm_value properties[]; /**< property_count of them, then 8 bytes unused */
 };
+
+/** What objects, closures, generators and weak maps begin with: those have a handle, and can be keys of weak maps. */
+struct vm_identity {
+    struct sm_object header;
+    struct vm_class *class_entry; /**< NULL but in objects */
+    uint64_t handle;
+    uint32_t flags;
+    uint32_t root_index; /**< the policy's (sm_type.root_offset) */
+};
+
+/** Whether the value is of such a kind. */
+static inline bool vm_has_identity(struct sm_value value)
+{
+    enum vm_tag tag = vm_tag_of(value);
+    return tag == VM_OBJECT || tag == VM_CLOSURE || tag == VM_GENERATOR || tag == VM_WEAK_MAP;
+}
+
+/** spl_object_id of an object, closure, generator or weak map. */
+static inline uint64_t vm_handle_of(struct sm_value value)
+{
+    return ((const struct vm_identity *)sm_value_object(value))->handle;
+}
 
 #define VM_OBJECT_HEADER_BYTES 40u
 
@@ -74,7 +96,12 @@ struct vm_place vm_object_place(struct vm_object *object, uint32_t property);
 struct vm_reference *vm_reference_new(struct vm *vm, struct sm_value value);
 void vm_reference_set(struct vm *vm, struct vm_reference *reference, struct sm_value value);
 
-/** A weak reference value to `object`. Returns owned. */
+/**
+ * The weak reference to `object`: an object has one, which is made on first use. Returns owned.
+ *
+ * As WeakReference::create gives the same instance twice. PHP makes a new one after the last one died; here the object
+ * keeps it, because when a weak reference dies is up to the policy, and what is allocated must not be.
+ */
 struct sm_value vm_weak_new(struct vm *vm, struct vm_object *object);
 /** The object behind it, borrowed, or NULL once it died. */
 struct vm_object *vm_weak_get(struct vm *vm, struct sm_value weak);

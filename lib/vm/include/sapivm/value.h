@@ -20,11 +20,14 @@ struct vm_array;
 struct vm_object;
 struct vm_reference;
 struct vm_class;
+struct vm_closure;
+struct vm_generator;
+struct vm_weak_map;
 
 /**
  * The PHP type, in the tag's low bits beside SM_TAG_HEAP. Zero is "undefined", so zeroed memory is valid.
  *
- * The tag of an array, of a reference, and of an object whose destructor is to run at its last drop has
+ * The tag of an array, of a reference, and of an object or generator whose destructor is to run at its last drop has
  * SM_TAG_COUNTED besides: make values by the functions below, and ask for the type by vm_tag_of.
  */
 enum vm_tag {
@@ -39,6 +42,10 @@ enum vm_tag {
     VM_REFERENCE = 8 | SM_TAG_HEAP,
     VM_WEAK = 9 | SM_TAG_HEAP,   /**< a weak reference: the payload is a weak cell */
     VM_CLASS = 10 | SM_TAG_HEAP, /**< entry of the class table; never in a script's hands */
+    VM_CLOSURE = 11 | SM_TAG_HEAP,
+    VM_GENERATOR = 12 | SM_TAG_HEAP,
+    VM_WEAK_MAP = 13 | SM_TAG_HEAP,
+    VM_WEAK_ENTRY = 14 | SM_TAG_HEAP, /**< an entry of a weak map; never in a script's hands */
 };
 
 /** Where a value lives: a slot, and the object whose payload holds it (NULL for locals and temporaries). */
@@ -78,7 +85,7 @@ static inline struct sm_value vm_float(double number)
 static inline uint64_t vm_counted_bit(const struct sm_object *object, enum vm_tag tag)
 {
     bool counted = tag == VM_ARRAY || tag == VM_REFERENCE ||
-                   (tag == VM_OBJECT && (sm_object_flags(object) & SM_OBJECT_COUNTED) != 0);
+                   ((tag == VM_OBJECT || tag == VM_GENERATOR) && (sm_object_flags(object) & SM_OBJECT_COUNTED) != 0);
     return counted ? SM_TAG_COUNTED : 0;
 }
 

@@ -11,17 +11,23 @@
 #include "sapimem/epoch.h"
 #include "sapimem/manager.h"
 #include "sapivm/array.h"
+#include "sapivm/closure.h"
+#include "sapivm/exception.h"
 #include "sapivm/frame.h"
+#include "sapivm/gc.h"
+#include "sapivm/generator.h"
 #include "sapivm/object.h"
 #include "sapivm/request.h"
 #include "sapivm/string.h"
 #include "sapivm/value.h"
+#include "sapivm/weak_map.h"
 
 /** How to create a VM. Zeroed: a CLI VM with the default policy. */
 struct vm_config {
     struct sm_config manager; /**< its `sharing_counts` chooses the sharing scheme of arrays beside tracing */
     bool
-        prompt_destructors; /**< beside tracing, with `sharing_counts`: count objects with a destructor too, to run it at the last drop */
+        prompt_destructors; /**< beside tracing, with `sharing_counts`: count objects with a destructor too, to run it at the last drop, unless a holder of it died by tracing */
+    vm_uncaught *uncaught;  /**< told of exceptions that nobody caught; NULL: a line on stderr */
 };
 
 /**
@@ -80,7 +86,8 @@ void vm_block(struct vm *vm, uint64_t microseconds);
 
 /** Ids of the VM's object types, for tests and verifiers. */
 struct vm_types {
-    sm_type_id string, array, packed, hash, object, reference, class_entry;
+    sm_type_id string, array, packed, hash, object, reference, class_entry, closure, generator, generator_frame,
+        weak_map;
 };
 const struct vm_types *vm_types(const struct vm *vm);
 
