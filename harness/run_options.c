@@ -14,6 +14,7 @@ static const char *const sharing_choices[] = {"counts", "bit", NULL};
 static const char *const destructor_choices[] = {"cycle", "prompt", NULL};
 static const char *const reclaim_choices[] = {"thread", "inline", NULL};
 static const char *const flavor_choices[] = {"memb", "qsbr", "mb", "bp", NULL};
+static const char *const garbage_choices[] = {"off", "oracle", NULL};
 static const char *const progress_choices[] = {"auto", "always", "never", NULL};
 
 #define COUNT_MAX 9.2e18
@@ -187,6 +188,13 @@ static const struct hx_option table[HX_OPTION_COUNT] = {
                             .placeholder = "",
                             .default_text = "off",
                             .help = "verify that every object a trace names is reachable; slow"},
+    [HX_OPT_GARBAGE] = {.name = "garbage",
+                        .kind = HX_KIND_CHOICE,
+                        .unit = "",
+                        .placeholder = "off|oracle",
+                        .default_text = "off",
+                        .choices = garbage_choices,
+                        .help = "record deaths under refcount first, and measure garbage outstanding against them"},
     [HX_OPT_TIMEOUT] = {.name = "timeout",
                         .kind = HX_KIND_REAL,
                         .unit = "seconds",

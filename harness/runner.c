@@ -1,6 +1,7 @@
 #include "runner.h"
 
 #include "control.h"
+#include "death_recording.h"
 #include "observers.h"
 #include "oracle.h"
 #include "progress.h"
@@ -10,6 +11,7 @@
 #include "spec_names.h"
 #include "summary.h"
 #include "workloads/checksum.h"
+#include "workloads/trace.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -23,6 +25,7 @@ struct run {
     struct hx_signals *signals;
     struct hx_observers *observers;
     struct hx_progress progress;
+    struct hx_deaths deaths;
     struct wl_instance *instance; /* NULL until it is created */
     bool is_working;              /* between the first step and the last: pauses count only then */
     bool is_sampling;             /* until the last step */
@@ -71,8 +74,10 @@ static void on_guard_stall(void *context, const struct sm_guard_report *report)
     hx_guard_log_add(&run->report->guards, report);
 }
 
-static uint64_t oracle_garbage(const struct run *run)
+static uint64_t oracle_garbage(const struct run *run, const struct sm_stats *stats)
 {
+    if (run->deaths.schedule != NULL)
+        return hx_deaths_garbage(&run->deaths, stats);
     if (run->instance == NULL || run->instance->ops->garbage_bytes == NULL)
         return HX_UNKNOWN;
     return run->instance->ops->garbage_bytes(run->instance);
@@ -86,7 +91,7 @@ static void on_tick(void *context, struct sm_manager *mm)
     struct sm_stats stats;
     sm_stats_get(mm, &stats);
     hx_control_set_clock(&run->control, stats.alloc_bytes);
-    hx_sampler_tick(&run->report->sampler, &stats, oracle_garbage(run), false);
+    hx_sampler_tick(&run->report->sampler, &stats, oracle_garbage(run, &stats), false);
     if (run->progress.is_on)
         show_progress(run, &stats, hx_now_ns());
 }
@@ -104,6 +109,7 @@ static bool create_instance(struct run *run, struct sm_error *error)
         .on_tick = on_tick,
         .tick_bytes = run->plan->tick_bytes,
     };
+    config.manager.death_schedule = run->deaths.schedule;
     uint64_t start_ns = hx_now_ns();
     struct wl_instance *instance = NULL;
     error->status = SM_OK;
@@ -230,7 +236,7 @@ static void measure_end_of_work(struct run *run, uint64_t wall_ns)
     struct hx_sampler *sampler = &run->report->sampler;
     struct sm_stats stats;
     sm_stats_get(run->instance->mm, &stats);
-    hx_sampler_tick(sampler, &stats, oracle_garbage(run), true);
+    hx_sampler_tick(sampler, &stats, oracle_garbage(run, &stats), true);
     uint64_t peak_bytes = hx_process_memory_peak();
     hx_metrics_set(metrics, HX_METRIC_PEAK_RSS_BYTES,
                    peak_bytes > sampler->peak_rss_bytes ? peak_bytes : sampler->peak_rss_bytes);
@@ -285,7 +291,7 @@ static void end_observers(struct run *run)
 
 static void quiesce(struct run *run)
 {
-    if (!hx_plan_has_cycles(run->plan))
+    if (!hx_plan_has_cycles(run->plan) && run->deaths.schedule == NULL)
         return;
     uint64_t start_ns = hx_now_ns();
     sm_status status = sm_quiesce(run->instance->mm);
@@ -319,6 +325,15 @@ static void consult_oracle(struct run *run)
     }
 }
 
+/* Counts alone do not free what refers to itself, whatever the recorded program did. */
+static void note_self_kept(struct run *run)
+{
+    uint64_t count = run->plan->trace_path == NULL ? 0 : wl_trace_self_kept_deaths(run->instance);
+    if (count != 0)
+        hx_note(&run->report->notes, "%" PRIu64 " object%s that the trace frees by `d` only their own cycle kept",
+                count, hx_plural_s(count));
+}
+
 static void measure_totals(struct run *run)
 {
     struct hx_metrics *metrics = &run->report->metrics;
@@ -346,7 +361,7 @@ static void measure_totals(struct run *run)
     for (size_t i = 0; i < sizeof(totals) / sizeof(totals[0]); i++)
         hx_metrics_set(metrics, totals[i].id, totals[i].value);
     uint64_t garbage_bytes = run->report->sampler.peak_garbage_bytes;
-    if (run->instance->ops->garbage_bytes == NULL)
+    if (run->instance->ops->garbage_bytes == NULL && run->deaths.schedule == NULL)
         garbage_bytes = stats.peak_garbage_bytes;
     hx_metrics_set(metrics, HX_METRIC_PEAK_GARBAGE_BYTES, garbage_bytes);
 }
@@ -369,6 +384,7 @@ static void conclude(struct run *run)
         hx_metrics_set(&report->metrics, HX_METRIC_CHECKSUM,
                        wl_checksum_fold(instance->checksum, instance->destructor_sum));
     measure_totals(run);
+    note_self_kept(run);
 }
 
 static void judge_repeatability(struct run *run)
@@ -380,6 +396,17 @@ static void judge_repeatability(struct run *run)
         report->repeatability = run->plan->runs_inline ? HX_REPEATABLE_WHOLLY : HX_REPEATABLE_WORK;
 }
 
+static void note_deaths(struct run *run)
+{
+    if (run->deaths.schedule == NULL)
+        return;
+    struct sm_death_totals totals = sm_death_schedule_totals(run->deaths.schedule);
+    char births[HX_QUANTITY_BYTES], deaths[HX_QUANTITY_BYTES], traced[HX_QUANTITY_BYTES], time[HX_QUANTITY_BYTES];
+    hx_note(&run->report->notes, "deaths recorded under refcount in %s: %s of %s births, %s of them in cycles",
+            hx_format_ns(run->deaths.record_ns, time), hx_format_count(totals.deaths, deaths),
+            hx_format_count(totals.births, births), hx_format_count(totals.traced_deaths, traced));
+}
+
 static void add_notes(struct run *run)
 {
     struct hx_report *report = run->report;
@@ -389,6 +416,7 @@ static void add_notes(struct run *run)
     if (report->sampler.count < 200 && report->metrics.is_known[HX_METRIC_WALL_NS])
         hx_note(&report->notes, "the series has %zu point%s: too few safepoints in so short a run",
                 report->sampler.count, hx_plural_s(report->sampler.count));
+    note_deaths(run);
     if (report->context.count == HX_FACTS_MAX)
         hx_note(&report->notes, "the context is not complete: too many facts");
 }
@@ -428,21 +456,39 @@ static void tell_notes(struct run *run)
         fprintf(stderr, "harness: note: %s\n", plan->told.lines[i]);
 }
 
+static enum hx_run_status recording_failure(const struct run *run, sm_status status)
+{
+    if (run->deaths.stop == HX_STOP_INTERRUPTED)
+        return HX_STATUS_INTERRUPTED;
+    if (run->deaths.stop == HX_STOP_TIMEOUT)
+        return HX_STATUS_TIMEOUT;
+    return status == SM_ERR_OUT_OF_MEMORY ? HX_STATUS_OOM : HX_STATUS_INVALID;
+}
+
 sm_status hx_run_execute(const struct hx_plan *plan, struct hx_report *report, const struct hx_output *outputs,
                          size_t output_count, struct sm_error *error)
 {
     assert(report->plan == plan);
     struct run run = {.plan = plan, .report = report, .is_sampling = true};
     hx_context_gather(&report->context);
+    sm_status status = hx_deaths_record(plan, &run.deaths, error);
+    /* Wrong arguments refuse the run; anything else that ends the recording is what came of it. */
+    if (status == SM_ERR_INVALID_ARGUMENT || status == SM_ERR_UNSUPPORTED)
+        return status;
+    if (status != SM_OK)
+        set_status(&run, recording_failure(&run, status), error->detail);
     if (hx_signals_start(&run.control, plan->timeout_ns, outputs, output_count, &run.signals) != SM_OK) {
+        hx_deaths_finish(&run.deaths);
         snprintf(error->detail, sizeof(error->detail), "the system refused a thread for signals");
         return SM_ERR_SYSTEM;
     }
     hx_progress_begin(&run.progress, plan, hx_now_ns());
     hx_sampler_begin(&report->sampler);
     hx_metrics_set(&report->metrics, HX_METRIC_BASELINE_RSS_BYTES, report->sampler.points[0].rss_bytes);
-    sm_status status = SM_OK;
-    if (!create_instance(&run, error)) {
+    status = SM_OK;
+    if (report->status != HX_STATUS_OK) {
+        tell_notes(&run);
+    } else if (!create_instance(&run, error)) {
         status = judge_creation(&run, error);
         /* A refusal is one line and no more. */
         if (status == SM_OK)
@@ -457,6 +503,7 @@ sm_status hx_run_execute(const struct hx_plan *plan, struct hx_report *report, c
     tear_down(&run);
     judge_repeatability(&run);
     add_notes(&run);
+    hx_deaths_finish(&run.deaths);
     hx_progress_end(&run.progress);
     hx_signals_stop(run.signals);
     return status;

@@ -46,6 +46,8 @@ compare() {
     expected=$(checksum --policy=null "$@")
     [[ $expected =~ ^[0-9a-f]{16}$ ]] || { echo "harness $*: no checksum"; exit 1; }
     same --policy=arena "$@"
+    same --policy=refcount "$@"
+    same --policy=malloc "$@"
     same --policy=epoch --threshold=1M "$@"
     same --policy=epoch --reclaim=inline --threshold=256K "$@"
     same --policy=epoch --threshold=1M --observers=2 "$@"
@@ -82,6 +84,8 @@ done
 for trace in "$SAPIMEM_SOURCE_DIR"/tests/traces/valid/*.sapitrace; do
     expected=$(checksum --policy=null --workload="trace:$trace")
     same --policy=arena --workload="trace:$trace"
+    same --policy=refcount --workload="trace:$trace"
+    same --policy=malloc --workload="trace:$trace"
     same --policy=epoch --collect-every-safepoint --check-trace --workload="trace:$trace"
 done
 for trace in "${traces[@]}"; do

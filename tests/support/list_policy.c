@@ -211,6 +211,7 @@ static void value_dead(struct sm_policy *policy, struct sm_object *object)
 {
     of_base(policy)->calls.value_dead++;
     SM_ASSERT(object->count == 0);
+    sm_note_death(policy->mm, object);
     sm_count_dead(policy->mm, 1, object->payload_bytes);
     release(of_base(policy), object);
 }

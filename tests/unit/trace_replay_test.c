@@ -14,8 +14,8 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char *const policies[] = {"null", "arena", "epoch:reclaim=inline", "epoch"};
-enum { POLICY_COUNT = 4, INLINE_EPOCH = 2 };
+static const char *const policies[] = {"null", "arena", "malloc", "epoch:reclaim=inline", "epoch", "refcount"};
+enum { POLICY_COUNT = 6, INLINE_EPOCH = 3 };
 
 /* ---- Runs. ---- */
 

@@ -26,8 +26,14 @@ static void store(struct trace_replay *replay, uint32_t owner, uint32_t slot, st
 
 static void store_take(struct trace_replay *replay, uint32_t owner, uint32_t slot, struct sm_value value)
 {
-    store(replay, owner, slot, value);
-    sm_value_drop(trace_manager(replay), value);
+    const struct shadow_object *record = record_of(replay, owner);
+    sm_store_take(trace_manager(replay), record->memory, trace_slot(record->memory, record->flags, slot), value);
+}
+
+static void store_move(struct trace_replay *replay, uint32_t owner, uint32_t slot, struct sm_value value)
+{
+    const struct shadow_object *record = record_of(replay, owner);
+    sm_store_move(trace_manager(replay), record->memory, trace_slot(record->memory, record->flags, slot), value);
 }
 
 /* What an object released by `line` was is read for the last time, unless it was unreachable long before. */
@@ -40,6 +46,7 @@ static void drain(struct trace_replay *replay, uint32_t line, bool readable)
             trace_fold_object(replay, released, line);
         else
             trace_fault_unread(replay, released);
+        trace_doom(replay, released);
         shadow_release(shadow, released, line);
     }
 }
@@ -48,6 +55,8 @@ static void apply(struct trace_replay *replay, const struct trace_event *event)
 {
     shadow_apply(&replay->shadow, event);
     drain(replay, event->line, true);
+    if (event->op == TRACE_REQUEST_END && replay->shadow.sapi == SM_SAPI_FPM)
+        trace_doom_rest(replay);
     shadow_conclude(&replay->shadow, event);
 }
 
@@ -99,6 +108,10 @@ static bool make_weak_cell(struct trace_replay *replay, uint32_t owner, struct s
     if (cell == NULL)
         return false;
     shadow_set_cell_bytes(&replay->shadow, owner, (uint32_t)cell->payload_bytes);
+    const struct shadow_object *record = record_of(replay, owner);
+    struct sm_value old = *trace_slot(record->memory, record->flags, record->slot_count);
+    if (replay->may_free && sm_value_is_heap(old))
+        (void)sm_free(trace_manager(replay), sm_value_object(old));
     store_take(replay, owner, record_of(replay, owner)->slot_count, sm_value_from_object(cell, TRACE_TAG_CELL));
     return true;
 }
@@ -133,8 +146,10 @@ static bool fold_holder(struct trace_replay *replay, uint32_t owner, uint32_t sl
 
 static bool move_holder(struct trace_replay *replay, uint32_t owner, uint32_t slot, const struct trace_event *event)
 {
-    if (!is_weak_slot(replay, owner, slot))
-        store(replay, owner, slot, trace_edge_value(record_of(replay, event->object)->memory));
+    if (!is_weak_slot(replay, owner, slot)) {
+        store_move(replay, owner, slot, trace_edge_value(record_of(replay, event->object)->memory));
+        replay->moved_count++;
+    }
     return true;
 }
 
@@ -148,23 +163,27 @@ static void move_roots(struct trace_replay *replay, uint32_t object, struct sm_o
                        uint32_t limit)
 {
     for (uint32_t name = 0; name < limit; name++)
-        if (names[name] == object)
-            trace_root_set(replay, table, name, record_of(replay, object)->memory);
+        if (names[name] == object) {
+            trace_root_move(replay, table, name, record_of(replay, object)->memory);
+            replay->moved_count++;
+        }
 }
 
 /* The object has a new address. */
 static void move_object(struct trace_replay *replay, const struct trace_event *event, struct sm_object *memory)
 {
     struct shadow_object *record = record_of(replay, event->object);
-    const struct sm_object *old = record->memory;
+    struct sm_object *old = record->memory;
     record->memory = memory;
+    replay->moved_count = record->frame != 0;
     visit_holders(replay, event, move_holder);
     if (replay->fault == WL_FAULT_FLIP_EDGE)
-        trace_fault_moved(replay, event->object, old);
+        replay->moved_count += trace_fault_moved(replay, event->object, old);
     if (record->root_count > (record->frame != 0)) {
         move_roots(replay, event->object, replay->globals, replay->shadow.globals, replay->program.global_limit);
         move_roots(replay, event->object, replay->context, replay->shadow.context, replay->program.context_limit);
     }
+    trace_end_moved(replay, old, memory, replay->moved_count);
 }
 
 static enum wl_step run_resize(struct trace_replay *replay, const struct trace_event *event)
@@ -239,18 +258,13 @@ void trace_drop_roots(struct trace_replay *replay)
 {
     shadow_drop_roots(&replay->shadow);
     drain(replay, 0, true);
+    trace_doom_rest(replay);
     trace_root_clear(replay, replay->context, replay->program.context_limit);
     trace_root_clear(replay, replay->globals, replay->program.global_limit);
+    trace_free_doomed(replay);
 }
 
 /* ---- Deaths. ---- */
-
-/* Only an explicit policy wants to be told; what has a destructor to run is left to the end. */
-static void free_object(struct trace_replay *replay, struct sm_object *memory)
-{
-    if (replay->may_free && (sm_object_flags(memory) & SM_OBJECT_FINALIZABLE) == 0)
-        (void)sm_free(trace_manager(replay), memory);
-}
 
 static enum wl_step run_death(struct trace_replay *replay, const struct trace_event *event)
 {
@@ -265,7 +279,10 @@ static enum wl_step run_death(struct trace_replay *replay, const struct trace_ev
     if (event->owner != 0)
         trace_fold_slot(replay, event->owner, event->slot, event->line);
     shadow_apply(shadow, event);
+    bool kept = was_live && record->holder_count != 0;
     /* The dying object heads the queue and has just been read, with the slot that no longer holds it. */
+    if (was_live && !leaks)
+        trace_doom(replay, event->object);
     if (was_live)
         shadow_release(shadow, event->object, event->line);
     drain(replay, event->line, true);
@@ -274,9 +291,7 @@ static enum wl_step run_death(struct trace_replay *replay, const struct trace_ev
     if (was_local)
         sm_value_drop(trace_manager(replay), trace_edge_value(memory));
     shadow_conclude(shadow, event);
-    if (!leaks && memory != NULL)
-        free_object(replay, memory);
-    return WL_STEP_MORE;
+    return was_live && !leaks ? trace_assert_gone(replay, event, memory, kept) : WL_STEP_MORE;
 }
 
 /* Its memory, and its owner's when that is part of the garbage, may have been reclaimed long ago. */
@@ -418,6 +433,7 @@ enum wl_step trace_run_event(struct trace_replay *replay, const struct trace_eve
         step = dispatch(replay, event);
     if (step != WL_STEP_MORE)
         return step;
+    trace_free_doomed(replay);
     if (replay->fault != WL_FAULT_NONE)
         trace_fault_plant(replay, event);
     if (event->op == TRACE_ALLOCATE || event->op == TRACE_RESIZE || event->op == TRACE_DEATH)

@@ -61,13 +61,16 @@ static void flip_edge(struct trace_replay *replay, const struct trace_event *eve
     replay->fault_sequence = owner->sequence;
 }
 
-void trace_fault_moved(struct trace_replay *replay, uint32_t object, const struct sm_object *old)
+uint32_t trace_fault_moved(struct trace_replay *replay, uint32_t object, const struct sm_object *old)
 {
+    uint32_t moved_count = 0;
     const struct shadow *shadow = &replay->shadow;
     const struct shadow_object *record = &shadow->objects[object];
     for (size_t i = 0; i < replay->leaks.count; i++)
-        if (replay->leaks.objects[i] == old)
+        if (replay->leaks.objects[i] == old) {
             replay->leaks.objects[i] = record->memory;
+            moved_count++;
+        }
     /* A flipped slot was copied with the rest; the resize has read it back before. */
     for (uint32_t i = 0; i < record->slot_count; i++) {
         struct sm_value *slot = trace_slot(record->memory, record->flags, i);
@@ -75,6 +78,7 @@ void trace_fault_moved(struct trace_replay *replay, uint32_t object, const struc
         if (sm_value_is_heap(*slot) && sm_value_object(*slot) == old && target != 0 && target != SHADOW_STALE)
             sm_store(trace_manager(replay), record->memory, slot, trace_edge_value(shadow->objects[target].memory));
     }
+    return moved_count;
 }
 
 void trace_fault_plant(struct trace_replay *replay, const struct trace_event *event)

@@ -71,7 +71,10 @@ static sm_status start_manager(struct trace_replay *replay, const struct wl_conf
     /* A policy that counts, traces or frees in bulk does it by itself; only an explicit one is told. */
     uint32_t capabilities = sm_policy_capabilities(mm);
     const uint32_t own_ways = SM_CAP_COUNTS | SM_CAP_COLLECT | SM_CAP_BULK_FREE;
-    replay->may_free = (capabilities & SM_CAP_FREE) != 0 && (capabilities & own_ways) == 0;
+    /* What a fault keeps reachable may refer to anything: then nothing is freed. */
+    bool keeps_garbage = config->fault == WL_FAULT_LEAK || config->fault == WL_FAULT_FLIP_EDGE;
+    replay->may_free = (capabilities & SM_CAP_FREE) != 0 && (capabilities & own_ways) == 0 && !keeps_garbage;
+    replay->counts = (capabilities & SM_CAP_COUNTS) != 0;
     replay->base.observed_roots = observed_roots(&replay->program);
     return trace_roots_create(replay, error);
 }
@@ -87,6 +90,7 @@ static void destroy_replay(struct wl_instance *instance)
     shadow_destroy(&replay->shadow);
     trace_program_destroy(&replay->program);
     free(replay->leaks.objects);
+    free(replay->doomed.objects);
     free(replay);
 }
 
@@ -201,6 +205,11 @@ static uint64_t garbage_bytes(const struct wl_instance *instance)
 void wl_trace_destructors(const struct wl_instance *instance, struct wl_trace_destructors *destructors)
 {
     *destructors = replay_of_const(instance)->destructors;
+}
+
+uint64_t wl_trace_self_kept_deaths(const struct wl_instance *instance)
+{
+    return replay_of_const(instance)->self_kept_deaths;
 }
 
 const struct wl_ops wl_trace = {

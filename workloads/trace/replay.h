@@ -18,6 +18,12 @@ struct trace_leaks {
     size_t count, capacity;
 };
 
+/** Objects that an explicit policy frees once the event that released them is done. */
+struct trace_doomed {
+    struct sm_object **objects;
+    size_t count, capacity;
+};
+
 /** What went wrong where nothing can be said at once: at deaths and samples. */
 struct trace_damage {
     uint64_t count;
@@ -34,6 +40,9 @@ struct trace_replay {
     struct sm_object **globals, **context;
     struct trace_mapping global_table, context_table;
     struct trace_leaks leaks;
+    struct trace_doomed doomed;
+    uint32_t moved_count;      /**< holders that a resize by copy has moved */
+    uint64_t self_kept_deaths; /**< objects of a `d` that only their own cycle kept: counts alone do not free them */
     struct trace_damage damage;
     struct wl_trace_destructors destructors;
     uint32_t next_event;
@@ -42,6 +51,7 @@ struct trace_replay {
     uint32_t sample_cursor;
     bool started, check_trace;
     bool may_free; /**< deaths of the trace are frees: an explicit policy */
+    bool counts;   /**< what the trace calls dead must be gone when its last count is */
     enum wl_fault fault;
     uint64_t fault_period, deaths;
     uint32_t fault_sequence; /**< object that carries the flipped byte or edge; 0: not planted yet */
@@ -60,8 +70,25 @@ void trace_roots_destroy(struct trace_replay *replay);
 
 /** Put `object` (NULL clears) into a root table, counts included. */
 void trace_root_set(struct trace_replay *replay, struct sm_object **table, uint32_t name, struct sm_object *object);
+/** The object in a root table has moved: its count with it. */
+void trace_root_move(struct trace_replay *replay, struct sm_object **table, uint32_t name, struct sm_object *object);
 /** Empty a root table. */
 void trace_root_clear(struct trace_replay *replay, struct sm_object **table, uint32_t limit);
+
+/* ---- deaths.c ---- */
+
+/** An object was released by the event that runs: an explicit policy frees it, and its weak cell, afterwards. */
+void trace_doom(struct trace_replay *replay, uint32_t object);
+/** Likewise all that are left when nothing is reachable: the cycles. */
+void trace_doom_rest(struct trace_replay *replay);
+/** Free what is doomed, destructors first. */
+void trace_free_doomed(struct trace_replay *replay);
+/** A `d` has dropped the last holder but `kept` of its own cycle: under counts the object is gone now. WL_STEP_INVALID when not. */
+enum wl_step trace_assert_gone(struct trace_replay *replay, const struct trace_event *event,
+                               const struct sm_object *memory, bool kept);
+/** After a move, all `moved_count` holders that can be reached hold the new address: end the old object, or leave it to the garbage that holds it. */
+void trace_end_moved(struct trace_replay *replay, struct sm_object *old, struct sm_object *memory,
+                     uint32_t moved_count);
 
 /* ---- events.c ---- */
 
@@ -93,7 +120,7 @@ bool trace_fault_leaks(struct trace_replay *replay, uint32_t object);
 /** An object went without being read: a fault that it carried is planted again. */
 void trace_fault_unread(struct trace_replay *replay, uint32_t object);
 
-/** `object` moved from `old`, which is no object any more: nothing that a fault made may refer to it. */
-void trace_fault_moved(struct trace_replay *replay, uint32_t object, const struct sm_object *old);
+/** `object` moved from `old`, which is no object any more: nothing that a fault made may refer to it. Returns how many holders moved. */
+uint32_t trace_fault_moved(struct trace_replay *replay, uint32_t object, const struct sm_object *old);
 
 #endif

@@ -88,6 +88,13 @@ void trace_root_set(struct trace_replay *replay, struct sm_object **table, uint3
         sm_value_drop(mm, trace_edge_value(old));
 }
 
+void trace_root_move(struct trace_replay *replay, struct sm_object **table, uint32_t name, struct sm_object *object)
+{
+    (void)replay;
+    /* Pairs with the acquire in sm_visit_pointer: an observer sees the object whole. */
+    __atomic_store_n(&table[name], object, __ATOMIC_RELEASE);
+}
+
 void trace_root_clear(struct trace_replay *replay, struct sm_object **table, uint32_t limit)
 {
     for (uint32_t name = 0; name < limit; name++)

@@ -76,18 +76,51 @@ static void *take_block_slow(struct sm_manager *mm, sm_type_id type, size_t payl
         sm_policy_fail(mm, SM_ERR_INVALID_ARGUMENT, "%zu bytes for one object: expected at most 1 TiB", payload_bytes);
         return NULL;
     }
+    const uint8_t *path = mm->recorder == NULL ? NULL : sm_recorder_open_path(mm);
     void *block = try_block(mm, payload_bytes);
     if (block == NULL)
         block = block_after_emergency(mm, type, payload_bytes);
+    if (mm->recorder != NULL)
+        sm_recorder_close_path(mm, path);
     SM_ASSERT((uintptr_t)block % SM_ALIGNMENT == 0);
     return block;
+}
+
+/* Policies that keep a slot for each object: what died since the last birth is freed before this one. */
+static bool prepare_birth(struct sm_manager *mm)
+{
+    if (!mm->births.is_kept)
+        return true;
+    if (sm_entry_check(mm) != SM_OK)
+        return false;
+    if (!sm_births_prepare(mm)) {
+        sm_policy_fail(mm, SM_ERR_OUT_OF_MEMORY, "no memory for the slot of an object");
+        return false;
+    }
+    return true;
+}
+
+static void conclude_birth(struct sm_manager *mm, struct sm_object *object)
+{
+    if (mm->births.is_kept && object != NULL)
+        sm_births_add(mm, object);
+    else if (mm->births.is_kept)
+        sm_births_fail(mm);
+    if (mm->recorder != NULL && object != NULL)
+        sm_record_birth(mm, object);
 }
 
 static struct sm_object *object_slow(struct sm_manager *mm, sm_type_id type, uint16_t flags, size_t payload_bytes)
 {
     mm->alloc_is_leaf = (flags & SM_OBJECT_ACYCLIC) != 0;
+    bool is_scripted = SM_UNLIKELY((mm->hot.script & SM_SCRIPT_BIRTHS) != 0);
+    if (is_scripted && !prepare_birth(mm))
+        return NULL;
     void *block = take_block_slow(mm, type, payload_bytes);
-    return block == NULL ? NULL : sm_object_init(&mm->hot, block, type, flags, payload_bytes);
+    struct sm_object *object = block == NULL ? NULL : sm_object_init(&mm->hot, block, type, flags, payload_bytes);
+    if (is_scripted)
+        conclude_birth(mm, object);
+    return object;
 }
 
 struct sm_object *sm_alloc_leaf_slow(struct sm_manager *mm, sm_type_id type, size_t payload_bytes)
@@ -151,6 +184,11 @@ static struct sm_object *resize_by_copy(struct sm_manager *mm, struct sm_object 
     /* A second object exists, and of its bytes only the growth is on the clock. */
     mm->counters.extra_objects++;
     mm->counters.extra_bytes += kept_bytes;
+    /* No birth: the new object is who the old one was. */
+    if (mm->births.is_kept)
+        sm_births_move(mm, object, copy);
+    if (mm->recorder != NULL)
+        sm_record_move(mm, object, copy);
     return copy;
 }
 
@@ -177,6 +215,7 @@ sm_status sm_free(struct sm_manager *mm, struct sm_object *object)
     if (!sm_has(mm, SM_CAP_FREE))
         return sm_policy_fail(mm, SM_ERR_UNSUPPORTED, "policy %s frees nothing on request", mm->ops->name);
     SM_ASSERT((sm_object_flags(object) & SM_OBJECT_FINALIZABLE) == 0);
+    sm_note_death(mm, object);
     sm_count_dead(mm, 1, object->payload_bytes);
     mm->ops->free(mm->policy, object);
     return SM_OK;
@@ -192,6 +231,7 @@ void sm_retire(struct sm_manager *mm, struct sm_object *object)
     if (sm_entry_check(mm) != SM_OK)
         return;
     SM_ASSERT((sm_object_flags(object) & SM_OBJECT_FINALIZABLE) == 0);
+    sm_note_death(mm, object);
     sm_count_dead(mm, 1, object->payload_bytes);
     mm->ops->retire(mm->policy, object);
 }

@@ -260,6 +260,10 @@ sm_status sm_quiesce(struct sm_manager *mm)
         status = collect_until_quiet(mm);
     if (status != SM_OK)
         return status;
+    if (mm->recorder != NULL) {
+        sm_death_record_trace(mm);
+        sm_record_mark(mm);
+    }
     sm_pause_begin(mm, SM_PAUSE_GRACE);
     status = mm->ops->quiesce(mm->policy);
     sm_pause_end(mm);

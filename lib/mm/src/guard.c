@@ -29,8 +29,9 @@ uint64_t sm_epoch_current(const struct sm_manager *mm)
 
 uint64_t sm_epoch_advance(struct sm_manager *mm)
 {
-    /* Only the owner writes, so no read-modify-write is needed. */
+    /* Only the owner writes, so no read-modify-write is needed. In a guard's slot 0 says "not pinned": it is no epoch. */
     uint64_t epoch = __atomic_load_n(&mm->guards.epoch, __ATOMIC_RELAXED) + 1;
+    epoch += epoch == 0;
     /* Pairs with the acquire in sm_epoch_current. */
     __atomic_store_n(&mm->guards.epoch, epoch, __ATOMIC_RELEASE);
     return epoch;
@@ -399,7 +400,9 @@ static void report_fill(struct sm_guard_report *report, const struct sm_guard *g
 
 static bool is_older(const struct sm_guard_report *left, const struct sm_guard_report *right)
 {
-    return left->age_ns != right->age_ns ? left->age_ns > right->age_ns : left->pinned_epoch < right->pinned_epoch;
+    if (left->age_ns != right->age_ns)
+        return left->age_ns > right->age_ns;
+    return sm_epoch_is_before(left->pinned_epoch, right->pinned_epoch);
 }
 
 /* Insert into the `count` oldest so far, dropping the youngest when there is no room. */

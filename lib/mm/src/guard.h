@@ -50,6 +50,12 @@ struct sm_guards {
     uint64_t stall_count;
 };
 
+/** Whether epoch `left` came before `right`. Epochs wrap; no two that are compared lie half their range apart. */
+static inline bool sm_epoch_is_before(uint64_t left, uint64_t right)
+{
+    return left - right > UINT64_MAX / 2;
+}
+
 sm_status sm_guards_init(struct sm_manager *mm);
 void sm_guards_finish(struct sm_manager *mm);
 

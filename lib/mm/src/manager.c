@@ -78,6 +78,7 @@ static void init_modules(struct sm_manager *mm, const struct sm_config *config)
 
 static void finish_modules(struct sm_manager *mm)
 {
+    sm_births_finish(&mm->births);
     sm_autorelease_finish(&mm->autorelease);
     sm_handles_finish(&mm->handles);
     sm_finalizers_finish(&mm->finalizers);
@@ -100,13 +101,25 @@ static sm_status register_builtins(struct sm_manager *mm)
     return status;
 }
 
-static sm_status start_policy(struct sm_manager *mm)
+/* Which side of a record of deaths this run is on; a schedule means something only to a policy that keeps slots. */
+static sm_status attach_deaths(struct sm_manager *mm, const struct sm_config *config)
+{
+    if (config->death_schedule != NULL && mm->births.is_kept) {
+        mm->births.schedule = config->death_schedule;
+        mm->hot.script |= SM_SCRIPT_SHARING | SM_SCRIPT_REPLAY;
+    }
+    return config->death_recorder != NULL ? sm_recorder_attach(mm, config->death_recorder) : SM_OK;
+}
+
+static sm_status start_policy(struct sm_manager *mm, const struct sm_config *config)
 {
     sm_status status = mm->ops->create(mm, &mm->policy_options, &mm->policy);
     if (status != SM_OK)
         return status;
     SM_ASSERT(mm->policy != NULL && mm->policy->ops == mm->ops && mm->policy->mm == mm);
-    status = sm_guards_attach_owner(mm);
+    status = attach_deaths(mm, config);
+    if (status == SM_OK)
+        status = sm_guards_attach_owner(mm);
     if (status != SM_OK)
         mm->ops->destroy(mm->policy);
     return status;
@@ -130,7 +143,7 @@ static sm_status build(struct sm_manager *mm, const struct sm_config *config, st
         goto fail_guards;
     status = register_builtins(mm);
     if (status == SM_OK)
-        status = start_policy(mm);
+        status = start_policy(mm, config);
     if (status != SM_OK)
         goto fail_policy;
     sm_cycles_start(mm, config);
@@ -207,7 +220,12 @@ sm_status sm_request_begin(struct sm_manager *mm)
     mm->request_open = true;
     mm->request_live_bytes = sm_live_bytes(mm);
     mm->request_live_objects = sm_live_objects(mm);
+    if (mm->recorder != NULL)
+        sm_record_request_begin(mm);
+    const uint8_t *path = mm->recorder == NULL ? NULL : sm_recorder_open_path(mm);
     mm->ops->request_begin(mm->policy);
+    if (mm->recorder != NULL)
+        sm_recorder_close_path(mm, path);
     return SM_OK;
 }
 
@@ -217,6 +235,15 @@ static void count_bulk_free(struct sm_manager *mm)
     uint64_t bytes = sm_live_bytes(mm) - mm->request_live_bytes;
     uint64_t objects = sm_live_objects(mm) - mm->request_live_objects;
     sm_count_dead(mm, objects, bytes);
+}
+
+static void record_request_end(struct sm_manager *mm, bool bulk_free)
+{
+    if (mm->recorder == NULL)
+        return;
+    if (bulk_free)
+        sm_record_bulk_free(mm);
+    sm_record_mark(mm);
 }
 
 sm_status sm_request_end(struct sm_manager *mm)
@@ -236,9 +263,13 @@ sm_status sm_request_end(struct sm_manager *mm)
     sm_handles_invalidate(&mm->handles);
     sm_autorelease_drain(mm);
     sm_sample_live(mm);
+    record_request_end(mm, bulk_free);
+    const uint8_t *path = mm->recorder == NULL ? NULL : sm_recorder_open_path(mm);
     sm_pause_begin(mm, SM_PAUSE_REQUEST_END);
     mm->ops->request_end(mm->policy);
     sm_pause_end(mm);
+    if (mm->recorder != NULL)
+        sm_recorder_close_path(mm, path);
     if (bulk_free)
         count_bulk_free(mm);
     mm->request_open = false;

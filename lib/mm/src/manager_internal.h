@@ -6,8 +6,10 @@
 
 #include "assertion.h"
 #include "autorelease.h"
+#include "births.h"
 #include "counters.h"
 #include "cycle.h"
+#include "death_record.h"
 #include "error.h"
 #include "finalizer.h"
 #include "fork_page.h"
@@ -45,6 +47,8 @@ struct sm_manager {
     struct sm_finalizers finalizers;
     struct sm_handles handles;
     struct sm_autorelease autorelease;
+    struct sm_births births;
+    struct sm_death_recorder *recorder; /**< NULL: none */
     struct sm_guards guards;
     struct sm_option_values policy_options;
 };
@@ -52,6 +56,13 @@ struct sm_manager {
 static inline bool sm_has(const struct sm_manager *mm, uint32_t capability)
 {
     return (mm->ops->capabilities & capability) != 0;
+}
+
+/** `object` is about to be freed, by whatever way: tell who records. */
+static inline void sm_note_death(struct sm_manager *mm, struct sm_object *object)
+{
+    if (SM_UNLIKELY(mm->recorder != NULL))
+        sm_record_death(mm, object);
 }
 
 static inline bool sm_on_owner_thread(const struct sm_manager *mm)

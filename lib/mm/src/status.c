@@ -23,6 +23,14 @@ const char *sm_status_name(sm_status status)
     return index < sizeof(status_names) / sizeof(status_names[0]) ? status_names[index] : "unknown status";
 }
 
+/* What a user wrote may be quoted in it, whatever it holds; it stays one line. */
+static void keep_one_line(char *detail)
+{
+    for (; *detail != '\0'; detail++)
+        if ((unsigned char)*detail < ' ' || *detail == '\x7f')
+            *detail = '?';
+}
+
 sm_status sm_error_set(struct sm_error *error, sm_status status, const char *format, ...)
 {
     if (error == NULL)
@@ -32,6 +40,7 @@ sm_status sm_error_set(struct sm_error *error, sm_status status, const char *for
     va_start(arguments, format);
     vsnprintf(error->detail, sizeof(error->detail), format, arguments);
     va_end(arguments);
+    keep_one_line(error->detail);
     return status;
 }
 

@@ -54,6 +54,13 @@ void sm_weak_entry_type(struct sm_type *type)
 struct sm_object *sm_weak_get(struct sm_manager *mm, struct sm_object *cell)
 {
     SM_ASSERT(sm_is_weak_cell(cell));
+    /* What an observer were given would be a root that no snapshot knows (R1, R9). */
+    if (sm_entry_check(mm) != SM_OK)
+        return NULL;
+    struct sm_object *target = ((struct sm_weak_cell *)cell)->target;
+    /* Dead by the record, and nothing may bring it back, though its counts keep it a while. */
+    if (mm->recorder != NULL && target != NULL && !sm_record_is_alive(mm, target))
+        return NULL;
     if (sm_has(mm, SM_CAP_WEAK))
         return mm->ops->weak_get(mm->policy, cell);
     return ((struct sm_weak_cell *)cell)->target;

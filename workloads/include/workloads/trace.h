@@ -48,4 +48,7 @@ struct wl_trace_destructors {
 };
 void wl_trace_destructors(const struct wl_instance *instance, struct wl_trace_destructors *destructors);
 
+/** Of a running replay under a policy that counts: lines `d` whose object was still held by its own cycle, as under `D`. */
+uint64_t wl_trace_self_kept_deaths(const struct wl_instance *instance);
+
 #endif

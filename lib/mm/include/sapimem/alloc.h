@@ -37,6 +37,14 @@ enum sm_barrier {
     SM_BARRIER_CHECK = 1u << 2,   /**< checked build: verify thread and owner */
 };
 
+/** Bits of the script word: what a record of deaths has to do with this run (death_schedule.h). */
+enum sm_script {
+    SM_SCRIPT_BIRTHS = 1u << 0,  /**< every object gets a number at birth; the inline path is closed */
+    SM_SCRIPT_SHARING = 1u << 1, /**< answers to questions about sharing are recorded or replayed */
+    SM_SCRIPT_REPLAY = 1u << 2,  /**< and it is the latter */
+    SM_SCRIPT_SLOTS = 1u << 3,   /**< `count` holds a number of the policy's and counts nothing */
+};
+
 /** The manager's first fields. Policies write the window and the heads; nobody else does. */
 struct sm_hot {
     char *cursor; /**< bump window; cursor == limit when the policy has none */
@@ -50,6 +58,7 @@ struct sm_hot {
     uint64_t
         counted_tags; /**< a value with one of these tag bits is counted: 0, SM_TAG_COUNTED, or SM_TAG_HEAP for all */
     uint32_t never_candidate; /**< SM_OBJECT_ACYCLIC unless the policy wants possible roots */
+    uint32_t script;            /**< enum sm_script */
     struct sm_free_cell *heads[SM_SIZE_CLASSES_MAX];
 };
 
@@ -310,7 +319,7 @@ struct sm_object *sm_weak_entry_make(struct sm_manager *mm, struct sm_object *ta
 /** Where the value of an entry is, to read or sm_store (the entry is the owner); all zero once the target died. */
 struct sm_value *sm_weak_entry_value(struct sm_object *entry);
 
-/** The target of a weak cell or entry, or NULL once it was retired or freed; still answers inside the target's destructor (R5). */
+/** The target of a weak cell or entry, or NULL once it was retired or freed, and to whoever is not the owner (R1); still answers inside the target's destructor (R5). */
 struct sm_object *sm_weak_get(struct sm_manager *mm, struct sm_object *cell);
 
 /** `object` has a destructor (its type's `finalize`) that must run exactly once. Errors: SM_ERR_OUT_OF_MEMORY, SM_ERR_INVALID_ARGUMENT (no finalize, or registered before). */

@@ -24,6 +24,9 @@ enum sm_sapi {
     SM_SAPI_FPM, /**< request bursts: arena by default */
 };
 
+struct sm_death_recorder;
+struct sm_death_schedule;
+
 enum sm_collect_kind {
     SM_COLLECT_FULL,
     SM_COLLECT_YOUNG, /**< a full one where the policy has no generations */
@@ -48,6 +51,8 @@ struct sm_config {
     bool collect_every_safepoint; /**< for tests */
     bool sharing_counts; /**< count values with SM_TAG_COUNTED beside tracing (R12); policies that count do so anyway */
     uint64_t fail_alloc_after; /**< fault injection: the Nth request for memory from the system fails, once; 0: never */
+    struct sm_death_recorder *death_recorder; /**< record when objects die (death_schedule.h); outlives the manager */
+    struct sm_death_schedule *death_schedule; /**< free by what was recorded, under policy malloc; likewise */
     struct sm_hooks hooks;
 };
 

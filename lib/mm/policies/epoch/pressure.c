@@ -1,6 +1,7 @@
 /* Backlog bounds, safepoints, waits, stalled guards. */
 #include "epoch/epoch_internal.h"
 
+#include "guard.h"
 #include "pause.h"
 
 #include <time.h>
@@ -54,7 +55,7 @@ static bool poll_guards(struct sm_manager *mm, uint64_t from_epoch, uint64_t dea
 {
     struct sm_guard_report oldest;
     const struct timespec step = {.tv_nsec = POLL_NS};
-    while (sm_guard_reports(mm, &oldest, 1) > 0 && oldest.pinned_epoch < from_epoch) {
+    while (sm_guard_reports(mm, &oldest, 1) > 0 && sm_epoch_is_before(oldest.pinned_epoch, from_epoch)) {
         if (sm_clock_ns() >= deadline_ns)
             return false;
         nanosleep(&step, NULL);
