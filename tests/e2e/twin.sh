@@ -1,0 +1,64 @@
+#!/usr/bin/env bash
+# The PHP twins: they allocate what the generators allocate, both decoders read the same, the collector's shapes give the
+# counts that the README states, and scripts/twin answers bad input and a machine without PHP. No time is asserted.
+set -euo pipefail
+: "${SAPIMEM_HARNESS:?set by CTest}" "${SAPIMEM_SOURCE_DIR:?set by CTest}"
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+twin=$SAPIMEM_SOURCE_DIR/scripts/twin
+php=$SAPIMEM_SOURCE_DIR/workloads/php
+
+refused() {
+    local code=0
+    "$@" >"$work/stdout" 2>"$work/stderr" || code=$?
+    [[ $code == 2 && ! -s $work/stdout && $(wc -l <"$work/stderr") == 1 ]] ||
+        { echo "$*: exit code $code, expected 2 and one line"; cat "$work/stderr"; exit 1; }
+}
+"$twin" --help | grep -q '^usage: scripts/twin'
+refused "$twin" cli-que
+refused "$twin" --runs=none
+refused "$twin" --harness="$work/absent"
+
+# With an empty PATH there is no PHP: 77 and the reason.
+code=0
+PATH=$work "$twin" 2>"$work/stderr" || code=$?
+[[ $code == 77 ]] || { echo "without PHP: exit code $code, expected 77"; exit 1; }
+grep -q 'skipped: php8.2 is not installed' "$work/stderr"
+
+for program in php8.2 valgrind; do
+    command -v "$program" >/dev/null || { echo "skipped: $program is not installed"; exit 77; }
+done
+
+refused php8.2 "$php/cli_queue.php" --nonsense
+refused php8.2 "$php/fpm_page.php" --steps=many
+refused php8.2 "$php/collector_shapes.php" square
+php8.2 "$php/cli_queue.php" --write-messages=6 --messages="$work/messages"
+for decoder in bytes json; do
+    php8.2 "$php/cli_queue.php" --steps=8 --messages="$work/messages" --decoder=$decoder >"$work/$decoder"
+done
+cmp "$work/bytes" "$work/json"
+
+# 1000 cyclic graphs fill the buffer, so the second thousand is still in it; acyclic ones leave nothing behind.
+php8.2 "$php/collector_shapes.php" cyclic --graphs=2000 >"$work/cyclic"
+grep -q '"runs":1,"collected":11000,"threshold":10001,"roots":10000,"final_collected":11000,' "$work/cyclic" ||
+    { echo "cyclic: other counts"; cat "$work/cyclic"; exit 1; }
+php8.2 "$php/collector_shapes.php" acyclic --graphs=2000 >"$work/acyclic"
+grep -q '"runs":0,"collected":0,"threshold":10001,"roots":0,"final_collected":0,' "$work/acyclic" ||
+    { echo "acyclic: other counts"; cat "$work/acyclic"; exit 1; }
+
+policy=epoch
+"$SAPIMEM_HARNESS" list policies --json | grep -q '"name": *"refcount"' && policy=refcount
+fpm=--no-fpm
+[[ -x /usr/sbin/php-fpm8.2 ]] && fpm=
+"$twin" --policy=$policy --runs=1 --steps=3 $fpm --json="$work/twin.json"
+/usr/bin/python3 - "$work/twin.json" <<'PY'
+import json, sys
+
+rows = json.load(open(sys.argv[1]))
+generators = {row["workload"]: row for row in rows if row["side"].startswith("generator")}
+assert set(generators) == {"cli-queue", "fpm-page"}, generators
+assert len(rows) >= 5, rows
+for row in rows:
+    ours = generators[row["workload"]]["allocations_per_step"]
+    assert abs(row["allocations_per_step"] / ours - 1) < 0.05, (row, ours)
+PY
