@@ -6,11 +6,12 @@
 
 #include "epoch_graph.h"
 
+#include "epoch/flavor.h"
+
 #include <pthread.h>
 #include <semaphore.h>
 
 /** The flavors of option `flavor`. */
-enum { EPOCH_FLAVOR_COUNT = 4 };
 extern const char *const epoch_flavors[EPOCH_FLAVOR_COUNT];
 
 enum reader_step {
