@@ -11,6 +11,12 @@ static const struct vm_variant variants[] = {
     {"epoch-every-safepoint",
      {.sapi = SM_SAPI_CLI, .policy = "epoch:reclaim=inline", .collect_every_safepoint = true},
      false},
+    {"epoch-every-alloc",
+     {.sapi = SM_SAPI_CLI, .policy = "epoch:reclaim=inline", .collect_every_alloc = true, .sharing_counts = true},
+     false},
+    {"marksweep-every-alloc", {.sapi = SM_SAPI_CLI, .policy = "marksweep", .collect_every_alloc = true}, false},
+    {"refcount", {.sapi = SM_SAPI_CLI, .policy = "refcount"}, false},
+    {"refcount-every-safepoint", {.sapi = SM_SAPI_CLI, .policy = "refcount", .collect_every_safepoint = true}, false},
 };
 
 enum { VARIANT_COUNT = sizeof(variants) / sizeof(variants[0]), NAME_BYTES = 128 };

@@ -1,8 +1,8 @@
 /**
  * Tests of the VM: a table of cases, each run in a fresh VM under every variant of policy.
  *
- * A variant is a policy and a way to drive it: null, arena and epoch as they come, and epoch with a cycle
- * at every safepoint, which finds what was not rooted. A case names the capabilities without which it
+ * A variant is a policy and a way to drive it: null, arena, epoch and refcount as they come; with a cycle at every
+ * safepoint and with one before every allocation, which find what was not rooted. A case names the capabilities without which it
  * makes no sense; it is neither run nor counted where the policy lacks one.
  */
 #ifndef VM_FIXTURE_H

@@ -361,10 +361,12 @@ static void strings_in_a_copied_array_are_not_written_in_place(struct vm_fixture
 static void references_in_a_copied_array_stay_shared(struct vm_fixture *fixture)
 {
     struct vm *vm = fixture->vm;
-    vm_frame_enter(vm, 2);
+    vm_frame_enter(vm, 3);
     struct vm_array *array = array_in_local(vm, 0, VM_ARRAY_PACKED, 0);
     struct vm_reference *reference = vm_reference_new(vm, vm_int(1));
-    vm_array_append(vm, array, vm_heap_value(reference, VM_REFERENCE));
+    /* A second holder, or a policy that counts would unwrap it. */
+    vm_local_set(vm, 2, vm_heap_value(reference, VM_REFERENCE));
+    vm_array_append(vm, array, vm_value_copy(vm, vm_local_get(vm, 2)));
     vm_local_set(vm, 1, vm_value_copy(vm, vm_local_get(vm, 0)));
     struct vm_array *copy = vm_array_write(vm, vm_local_place(vm, 1));
     vm_array_append(vm, copy, vm_int(9));
@@ -434,6 +436,7 @@ static void elements_are_let_go(struct vm_fixture *fixture)
     struct vm_string *key = vm_fixture_string(vm, "key");
     vm_array_append(vm, array, vm_string_value(first));
     vm_array_set_key(vm, array, key, vm_string_value(second));
+    vm_value_drop(vm, vm_string_value(key));
     vm_fixture_collect(fixture);
     assert_true(sm_is_valid(fixture->mm, &first->header));
     assert_true(sm_is_valid(fixture->mm, &second->header));

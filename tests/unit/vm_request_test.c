@@ -28,7 +28,9 @@ static void assert_let_go(struct vm_fixture *fixture, const void *object)
 
 static void nothing_refers_to_it_it_goes(struct vm_fixture *fixture)
 {
-    assert_let_go(fixture, fresh_object(fixture->vm));
+    struct vm_object *object = fresh_object(fixture->vm);
+    vm_value_drop(fixture->vm, vm_object_value(object));
+    assert_let_go(fixture, object);
 }
 
 static void a_local_keeps_its_object(struct vm_fixture *fixture)
@@ -99,6 +101,11 @@ static void the_class_table_keeps_its_class(struct vm_fixture *fixture)
     assert_kept(fixture, class_entry);
     assert_kept(fixture, property_names);
     assert_true(vm_class_remove(fixture->vm, "Kept"));
+    /* Nobody counts who uses a class: only a trace finds out. */
+    if (vm_fixture_counts(fixture)) {
+        assert_kept(fixture, class_entry);
+        return;
+    }
     assert_let_go(fixture, class_entry);
     assert_let_go(fixture, property_names);
 }

@@ -76,6 +76,8 @@ static void *take_block_slow(struct sm_manager *mm, sm_type_id type, size_t payl
         sm_policy_fail(mm, SM_ERR_INVALID_ARGUMENT, "%zu bytes for one object: expected at most 1 TiB", payload_bytes);
         return NULL;
     }
+    if (SM_UNLIKELY(mm->cycles.every_alloc) && !mm->cycles.running)
+        sm_cycle_before_alloc(mm);
     const uint8_t *path = mm->recorder == NULL ? NULL : sm_recorder_open_path(mm);
     void *block = try_block(mm, payload_bytes);
     if (block == NULL)

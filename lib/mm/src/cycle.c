@@ -56,6 +56,7 @@ void sm_cycles_start(struct sm_manager *mm, const struct sm_config *config)
     struct sm_cycles *cycles = &mm->cycles;
     cycles->enabled = true;
     cycles->every_safepoint = config->collect_every_safepoint;
+    cycles->every_alloc = config->collect_every_alloc && sm_has(mm, SM_CAP_COLLECT);
     cycles->collect_every_bytes = config->collect_every_bytes;
     cycles->next_tick_bytes = next_multiple(0, mm->hooks.on_tick == NULL ? 0 : mm->hooks.tick_bytes);
     cycles->last_end_ns = sm_clock_ns();
@@ -270,6 +271,15 @@ sm_status sm_quiesce(struct sm_manager *mm)
     set_deadlines(mm);
     set_event_clock(mm);
     return status;
+}
+
+/* As often as a test can bear: the cost of an allocation stays bounded as the heap grows. */
+void sm_cycle_before_alloc(struct sm_manager *mm)
+{
+    if (++mm->cycles.allocs_since_cycle < sm_live_objects(mm) / 64)
+        return;
+    mm->cycles.allocs_since_cycle = 0;
+    (void)sm_cycle_run(mm, SM_COLLECT_FULL, SM_TRIGGER_EMERGENCY);
 }
 
 void sm_cycle_bring_forward(struct sm_manager *mm, uint64_t bytes)

@@ -22,10 +22,12 @@ enum sm_attention {
 struct sm_cycles {
     struct sm_pacing pacing;
     struct sm_pacing_input input;
-    bool enabled;         /**< sm_cycles_enable */
-    bool requested;       /**< by the policy's own pacing */
-    bool every_safepoint; /**< sm_config.collect_every_safepoint */
-    bool running;         /**< inside a policy's collect */
+    bool enabled;                /**< sm_cycles_enable */
+    bool requested;              /**< by the policy's own pacing */
+    bool every_safepoint;        /**< sm_config.collect_every_safepoint */
+    bool every_alloc;            /**< sm_config.collect_every_alloc */
+    uint64_t allocs_since_cycle; /**< under it */
+    bool running;                /**< inside a policy's collect */
     uint64_t collect_every_bytes;
     uint64_t threshold_bytes;  /**< in force; UINT64_MAX: never */
     uint64_t next_clock_bytes; /**< the threshold's */
@@ -40,6 +42,9 @@ void sm_cycles_start(struct sm_manager *mm, const struct sm_config *config);
 
 /** Run one cycle, under SM_CAP_COLLECT only. Errors: the policy's. */
 sm_status sm_cycle_run(struct sm_manager *mm, enum sm_collect_kind kind, enum sm_trigger trigger);
+
+/** sm_config.collect_every_alloc: an emergency cycle now and then. Threads: owner, outside cycles. */
+void sm_cycle_before_alloc(struct sm_manager *mm);
 
 /** The next paced cycle is due `bytes` of the clock earlier. */
 void sm_cycle_bring_forward(struct sm_manager *mm, uint64_t bytes);

@@ -9,6 +9,14 @@ void sm_reserve_init(struct sm_reserve_state *reserve, const struct sm_config *c
 {
     reserve->limit_bytes = config->memory_limit_bytes;
     reserve->fail_after = config->fail_alloc_after;
+    reserve->fail_count = config->fail_alloc_count == 0 ? 1 : config->fail_alloc_count;
+}
+
+/* Whether the request just counted is one of those to fail. */
+static bool is_to_fail(const struct sm_reserve_state *reserve)
+{
+    return reserve->fail_after != 0 && reserve->request_count >= reserve->fail_after &&
+           reserve->request_count - reserve->fail_after < reserve->fail_count;
 }
 
 uint64_t sm_committed_bytes(const struct sm_manager *mm)
@@ -20,7 +28,7 @@ bool sm_reserve(struct sm_manager *mm, size_t bytes)
 {
     struct sm_reserve_state *reserve = &mm->reserve;
     reserve->request_count++;
-    if (reserve->request_count == reserve->fail_after)
+    if (is_to_fail(reserve))
         return false;
     /* Pairs with the release in sm_unreserve: what another thread gave back is really gone. */
     uint64_t committed = __atomic_load_n(&reserve->committed_bytes, __ATOMIC_ACQUIRE);

@@ -12,6 +12,7 @@ struct sm_reserve_state {
     uint64_t peak_committed_bytes;
     uint64_t request_count; /**< calls of sm_reserve so far */
     uint64_t fail_after;    /**< the request of this number fails; 0: none */
+    uint64_t fail_count;    /**< and so many in a row, itself included */
 };
 
 void sm_reserve_init(struct sm_reserve_state *reserve, const struct sm_config *config);

@@ -54,6 +54,7 @@ sm_status sm_policy_fail(struct sm_manager *mm, sm_status status, const char *fo
     va_start(arguments, format);
     vsnprintf(mm->error.detail, sizeof(mm->error.detail), format, arguments);
     va_end(arguments);
+    keep_one_line(mm->error.detail);
     return status;
 }
 

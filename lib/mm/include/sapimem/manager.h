@@ -49,8 +49,11 @@ struct sm_config {
     uint64_t memory_limit_bytes;  /**< on committed bytes, backlog included; 0: none */
     uint64_t collect_every_bytes; /**< a cycle each so many bytes of the clock, whatever the pacing; 0: never */
     bool collect_every_safepoint; /**< for tests */
+    bool
+        collect_every_alloc; /**< for tests: an emergency cycle before each allocation that asks the policy, in a heap of n objects above 64 before one in n / 64 */
     bool sharing_counts; /**< count values with SM_TAG_COUNTED beside tracing (R12); policies that count do so anyway */
-    uint64_t fail_alloc_after; /**< fault injection: the Nth request for memory from the system fails, once; 0: never */
+    uint64_t fail_alloc_after; /**< fault injection: the Nth request for memory from the system fails; 0: never */
+    uint64_t fail_alloc_count; /**< so many requests in a row fail then; 0: one; UINT64_MAX: all from there on */
     struct sm_death_recorder *death_recorder; /**< record when objects die (death_schedule.h); outlives the manager */
     struct sm_death_schedule *death_schedule; /**< free by what was recorded, under policy malloc; likewise */
     struct sm_hooks hooks;
