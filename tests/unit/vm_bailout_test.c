@@ -412,12 +412,14 @@ static void work_through_emergencies(struct vm_fixture *fixture, void (*work)(st
     struct vm *vm = fixture->vm;
     vm_frame_enter(vm, 2);
     make_old_value(fixture);
-    for (int i = 0; i < ROUNDS_MAX && emergencies(fixture) < enough; i++) {
+    /* Where everything is counted there is no garbage, and no emergency in a few rounds is right. */
+    const int rounds_max = vm_fixture_counts(fixture) ? 1000 : ROUNDS_MAX;
+    for (int i = 0; i < rounds_max && emergencies(fixture) < enough; i++) {
         work(vm);
         check_old_value(fixture, vm_local_get(vm, 0));
         vm_safepoint(vm);
     }
-    assert_int_equal(emergencies(fixture), enough);
+    assert_true(vm_fixture_counts(fixture) ? emergencies(fixture) == 0 : emergencies(fixture) >= enough);
     vm_frame_leave(vm);
 }
 
