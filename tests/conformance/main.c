@@ -1,5 +1,6 @@
-/** Runs every conformance test under every policy of the registry. */
+/** Runs every conformance test, and every situation of PHP's own tests, under every policy of the registry. */
 #include "conformance.h"
+#include "php_case.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,5 +52,6 @@ int main(void)
             count = add_cases(sm_policy_table(i), cases, count);
     for (size_t i = 0; i < count; i++)
         tests[i] = (struct CMUnitTest){.name = cases[i].name, .test_func = run_case, .initial_state = &cases[i]};
-    return _cmocka_run_group_tests("conformance", tests, count, NULL, NULL);
+    int failures = _cmocka_run_group_tests("conformance", tests, count, NULL, NULL);
+    return failures + php_cases_run();
 }
