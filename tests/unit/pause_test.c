@@ -3,6 +3,7 @@
  */
 #include "check.h"
 #include "list_policy.h"
+#include "pause.h"
 
 #include <string.h>
 #include <time.h>
@@ -76,6 +77,30 @@ static void test_durations_add_up(void **state)
     sm_manager_destroy(mm);
 }
 
+/* The clock is read in this order, so the bound holds on any machine. */
+static void test_what_is_set_aside_is_no_part_of_the_pause(void **state)
+{
+    (void)state;
+    struct seen seen = {0};
+    struct sm_manager *mm = watched(&seen);
+    uint64_t outer_start_ns = sm_clock_ns();
+    sm_pause_begin(mm, SM_PAUSE_CYCLE);
+    sm_pause_aside_begin(mm);
+    uint64_t start_ns = sm_clock_ns();
+    while (sm_clock_ns() - start_ns < 2000000)
+        continue;
+    sm_pause_aside_end(mm);
+    sm_pause_end(mm);
+    uint64_t outer_ns = sm_clock_ns() - outer_start_ns;
+    assert_int_equal(seen.count, 1);
+    assert_true(seen.last.duration_ns + 2000000 <= outer_ns);
+    /* Of the next pause nothing is set aside. */
+    sm_pause_begin(mm, SM_PAUSE_CYCLE);
+    assert_int_equal(sm_pause_aside_ns(mm), 0);
+    sm_pause_end(mm);
+    sm_manager_destroy(mm);
+}
+
 static void test_request_end_is_a_pause(void **state)
 {
     (void)state;
@@ -124,6 +149,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_nested_pauses_are_part_of_the_outermost),
         cmocka_unit_test(test_durations_add_up),
+        cmocka_unit_test(test_what_is_set_aside_is_no_part_of_the_pause),
         cmocka_unit_test(test_request_end_is_a_pause),
         cmocka_unit_test(test_plain_allocation_is_no_pause),
         cmocka_unit_test(test_every_cause_and_trigger_has_its_own_name),

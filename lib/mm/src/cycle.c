@@ -117,12 +117,13 @@ static sm_status timed_collect(struct sm_manager *mm, enum sm_collect_kind kind,
     sm_pause_begin(mm, SM_PAUSE_CYCLE);
     uint64_t start_ns = sm_clock_ns();
     uint64_t cpu_start_ns = sm_thread_cpu_ns();
+    uint64_t aside_start_ns = sm_pause_aside_ns(mm);
     mm->cycles.running = true;
     mm->cycles.requested = false;
     sm_status status = mm->ops->collect(mm->policy, kind, record->trigger, record);
     mm->cycles.running = false;
     record->cpu_ns = sm_thread_cpu_ns() - cpu_start_ns;
-    record->pause_ns = sm_clock_ns() - start_ns;
+    record->pause_ns = sm_clock_ns() - start_ns - (sm_pause_aside_ns(mm) - aside_start_ns);
     sm_pause_end(mm);
     return status;
 }

@@ -67,9 +67,29 @@ void sm_pause_begin(struct sm_manager *mm, enum sm_pause_cause cause)
     if (pauses->depth++ != 0)
         return;
     pauses->cause = cause;
+    pauses->aside_ns = 0;
     /* Nobody listens: spare the system call. */
     pauses->run_delay_start_ns = mm->hooks.on_pause == NULL ? 0 : run_delay_ns(pauses);
     pauses->start_ns = sm_clock_ns();
+}
+
+void sm_pause_aside_begin(struct sm_manager *mm)
+{
+    SM_ASSERT(mm->pauses.aside_start_ns == 0);
+    mm->pauses.aside_start_ns = sm_clock_ns();
+}
+
+void sm_pause_aside_end(struct sm_manager *mm)
+{
+    struct sm_pauses *pauses = &mm->pauses;
+    if (pauses->depth != 0)
+        pauses->aside_ns += sm_clock_ns() - pauses->aside_start_ns;
+    pauses->aside_start_ns = 0;
+}
+
+uint64_t sm_pause_aside_ns(const struct sm_manager *mm)
+{
+    return mm->pauses.aside_ns;
 }
 
 void sm_pause_end(struct sm_manager *mm)
@@ -78,7 +98,7 @@ void sm_pause_end(struct sm_manager *mm)
     SM_ASSERT(pauses->depth != 0);
     if (--pauses->depth != 0)
         return;
-    uint64_t duration_ns = sm_clock_ns() - pauses->start_ns;
+    uint64_t duration_ns = sm_clock_ns() - pauses->start_ns - pauses->aside_ns;
     pauses->count++;
     pauses->total_ns += duration_ns;
     if (duration_ns > pauses->max_ns)

@@ -147,6 +147,13 @@ void sm_attention_request(struct sm_manager *mm);
 void sm_pause_begin(struct sm_manager *mm, enum sm_pause_cause cause);
 void sm_pause_end(struct sm_manager *mm);
 
+/**
+ * What lies between these two, inside a pause, is the instrument's own and not part of it: a count of survivors that
+ * the policy itself would not make. CPU and wall time of the run have it all the same. Not nested.
+ */
+void sm_pause_aside_begin(struct sm_manager *mm);
+void sm_pause_aside_end(struct sm_manager *mm);
+
 /** Put a status and a printf-style line on the manager; returns the status. */
 sm_status sm_policy_fail(struct sm_manager *mm, sm_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

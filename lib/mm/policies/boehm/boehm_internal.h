@@ -31,9 +31,8 @@
  * headers and mark bits are its private memory, which it reports to nobody.
  *
  * Counts. Bdwgc does not tell what died: after a collection the marked objects are counted. That costs time in
- * proportion to the survivors, inside the pause of a cycle the manager started (whose record needs the figures; on
- * cli-queue 2.8 ms of CPU a cycle beside 4.8 ms of bdwgc's own) and
- * outside of any when bdwgc collected by itself. A number can bring back what was counted dead while its cell
+ * proportion to the survivors (on cli-queue 2.8 ms of CPU a cycle beside 4.8 ms of bdwgc's own), which is set aside
+ * from the pause: it is in the run's CPU time and in no pause. A number can bring back what was counted dead while its cell
  * waits for its sweep; the figures then say less than is kept, until the next count.
  *
  * The end of a manager. What numbers still hold is freed, all at once and until a collection finds nothing more; if four do

@@ -80,8 +80,11 @@ struct boehm_figures boehm_find_dead(struct boehm_policy *boehm)
     if (boehm->counted == boehm_collections())
         return left;
     boehm->counted = boehm_collections();
+    /* Bdwgc needs none of this; the cycle's record does. */
+    sm_pause_aside_begin(mm);
     visit_marked(boehm, add_object, &left);
     visit_young(boehm, add_object, &left);
+    sm_pause_aside_end(mm);
     return (struct boehm_figures){less(sm_live_objects(mm), left.objects), less(sm_live_bytes(mm), left.bytes)};
 }
 
