@@ -156,7 +156,7 @@ static void visit_edges(void *context, struct sm_object *object)
 static void check_node(void *context, struct sm_object *object)
 {
     const struct census *census = context;
-    assert_int_equal(object->flags & 0xff00 & ~0x2000, 0);
+    assert_int_equal(object->flags & 0xff00 & ~0x6000, 0);
     if (is_node(census->graph, object))
         assert_int_equal(object->count, ((struct graph_node *)object)->held_count);
 }

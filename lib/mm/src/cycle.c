@@ -205,6 +205,9 @@ void sm_safepoint_slow(struct sm_manager *mm)
     /* A destructor that a counting policy runs inside its cycle: everything waits for the safepoint after it. */
     if (mm->cycles.running)
         return;
+    /* One that a drop has started: what the interrupted code has in its locals is rooted nowhere, and counted only there. */
+    if (sm_finalizer_is_prompt(mm) && !sm_has(mm, SM_CAP_COUNTS))
+        return;
     uint32_t attention = take_attention(mm);
     if ((attention & SM_ATTENTION_OBSERVERS) != 0)
         sm_guards_allow(mm);
@@ -231,6 +234,9 @@ sm_status sm_collect(struct sm_manager *mm, enum sm_collect_kind kind)
         return status;
     if (!sm_has(mm, SM_CAP_COLLECT))
         return sm_policy_fail(mm, SM_ERR_UNSUPPORTED, "policy %s has no cycles", mm->ops->name);
+    /* A destructor that a run of a counting policy calls: PHP ignores the call. */
+    if (mm->cycles.running && sm_has(mm, SM_CAP_COUNTS))
+        return SM_OK;
     if (mm->cycles.running || (mm->finalizers.running != NULL && !sm_has(mm, SM_CAP_COUNTS))) {
         /* Inside a destructor the objects of the interrupted code may be in its locals: do it at the next safepoint. */
         sm_collect_request(mm);

@@ -47,7 +47,9 @@ sm_status sm_types_init(struct sm_manager *mm)
 {
     struct sm_type builtin[SM_TYPE_BUILTIN_COUNT] = {
         [SM_TYPE_BYTES] = {.name = "bytes"},
-        [SM_TYPE_VALUES] = {.name = "values", .trace = trace_values},
+        [SM_TYPE_VALUES] = {.name = "values",
+                            .trace = trace_values,
+                            .layout = {.kind = SM_LAYOUT_SLOTS, .stride = 16, .element_bytes = 16}},
         [SM_TYPE_WEAK_CELL] = {.name = "weak-cell"},
     };
     sm_buffer_type(&builtin[SM_TYPE_BUFFER]);

@@ -78,23 +78,62 @@ static void trace_weak_map(const struct sm_object *object, struct sm_visitor *vi
     sm_visit_pointer(visitor, &((const struct vm_weak_map *)object)->entries);
 }
 
+/* ---- The same for policies that look for themselves; closures and generators are too few to be worth it. ---- */
+
+#define OFFSET_IN(layout, member) ((uint16_t)(offsetof(layout, member) - sizeof(struct sm_object)))
+
+static const struct sm_layout opaque = {.kind = SM_LAYOUT_OPAQUE};
+
+static const struct sm_layout packed_layout = {
+    .kind = SM_LAYOUT_SLOTS, .stride = sizeof(struct sm_value), .element_bytes = sizeof(struct sm_value)};
+
+/* The hash words behind the buckets are no edges. */
+static const struct sm_layout hash_layout = {.kind = SM_LAYOUT_SLOTS,
+                                             .stride = sizeof(struct vm_bucket),
+                                             .element_bytes = VM_HASH_ELEMENT_BYTES,
+                                             .key = offsetof(struct vm_bucket, key)};
+
+static const struct sm_layout array_layout = {.kind = SM_LAYOUT_HEAD,
+                                              .pointer_count = 1,
+                                              .pointers = {OFFSET_IN(struct vm_array, storage)},
+                                              .used = OFFSET_IN(struct vm_array, used)};
+
+static const struct sm_layout object_layout = {
+    .kind = SM_LAYOUT_SLOTS,
+    .pointer_count = 2,
+    .pointers = {OFFSET_IN(struct vm_object, class_entry), OFFSET_IN(struct vm_object, weak)},
+    .first = OFFSET_IN(struct vm_object, properties),
+    .stride = sizeof(struct sm_value),
+    .element_bytes = sizeof(struct sm_value)};
+
+/* The one element is the whole payload. */
+static const struct sm_layout reference_layout = {.kind = SM_LAYOUT_SLOTS,
+                                                  .stride = sizeof(struct vm_reference) - sizeof(struct sm_object),
+                                                  .element_bytes =
+                                                      sizeof(struct vm_reference) - sizeof(struct sm_object)};
+
+_Static_assert(offsetof(struct vm_bucket, value) == 0 &&
+                   offsetof(struct vm_reference, value) == sizeof(struct sm_object),
+               "an element begins with its value");
+
 sm_status vm_types_register(struct vm *vm)
 {
     const struct {
         struct sm_type type;
         sm_type_id *id;
     } kinds[] = {
-        {{"string", NULL, NULL, NULL, SM_ROOT_NONE}, &vm->types.string},
-        {{"array", trace_array, NULL, NULL, ROOT_OFFSET(struct vm_array)}, &vm->types.array},
-        {{"packed-storage", trace_packed, NULL, NULL, SM_ROOT_NONE}, &vm->types.packed},
-        {{"hash-storage", trace_hash, NULL, NULL, SM_ROOT_NONE}, &vm->types.hash},
-        {{"object", trace_object, vm_object_finalize, vm, ROOT_OFFSET(struct vm_object)}, &vm->types.object},
-        {{"reference", trace_reference, NULL, NULL, SM_ROOT_FORWARD}, &vm->types.reference},
-        {{"class", trace_class, NULL, NULL, SM_ROOT_NONE}, &vm->types.class_entry},
-        {{"closure", trace_closure, NULL, NULL, IDENTITY_ROOT_OFFSET}, &vm->types.closure},
-        {{"generator", trace_generator, vm_generator_finalize, vm, IDENTITY_ROOT_OFFSET}, &vm->types.generator},
-        {{"generator-frame", trace_generator_frame, NULL, NULL, SM_ROOT_NONE}, &vm->types.generator_frame},
-        {{"weak-map", trace_weak_map, NULL, NULL, IDENTITY_ROOT_OFFSET}, &vm->types.weak_map},
+        {{"string", NULL, NULL, NULL, SM_ROOT_NONE, opaque}, &vm->types.string},
+        {{"array", trace_array, NULL, NULL, ROOT_OFFSET(struct vm_array), array_layout}, &vm->types.array},
+        {{"packed-storage", trace_packed, NULL, NULL, SM_ROOT_NONE, packed_layout}, &vm->types.packed},
+        {{"hash-storage", trace_hash, NULL, NULL, SM_ROOT_NONE, hash_layout}, &vm->types.hash},
+        {{"object", trace_object, vm_object_finalize, vm, ROOT_OFFSET(struct vm_object), object_layout},
+         &vm->types.object},
+        {{"reference", trace_reference, NULL, NULL, SM_ROOT_FORWARD, reference_layout}, &vm->types.reference},
+        {{"class", trace_class, NULL, NULL, SM_ROOT_NONE, opaque}, &vm->types.class_entry},
+        {{"closure", trace_closure, NULL, NULL, IDENTITY_ROOT_OFFSET, opaque}, &vm->types.closure},
+        {{"generator", trace_generator, vm_generator_finalize, vm, IDENTITY_ROOT_OFFSET, opaque}, &vm->types.generator},
+        {{"generator-frame", trace_generator_frame, NULL, NULL, SM_ROOT_NONE, opaque}, &vm->types.generator_frame},
+        {{"weak-map", trace_weak_map, NULL, NULL, IDENTITY_ROOT_OFFSET, opaque}, &vm->types.weak_map},
     };
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
         sm_status status = sm_type_register(vm_manager(vm), &kinds[i].type, kinds[i].id);

@@ -88,6 +88,32 @@ typedef void sm_finalizer(struct sm_manager *mm, struct sm_object *object, void 
 /** sm_type.root_offset: not itself but its first edge is the possible root, as with a PHP reference. */
 #define SM_ROOT_FORWARD UINT32_MAX
 
+/** sm_layout.kind. */
+enum sm_layout_kind {
+    SM_LAYOUT_OPAQUE = 0, /**< only `trace` knows where the edges are */
+    SM_LAYOUT_SLOTS = 1,  /**< plain pointers, then elements of equal size up to the payload's end */
+    SM_LAYOUT_HEAD = 2,   /**< one storage object, of a SLOTS type without pointers, that nobody else ever refers to */
+};
+
+/**
+ * Where the edges of a type are, for a policy that follows them without a call for each.
+ *
+ * It says what `trace` says, which stays the truth: the edges of SLOTS are those that `trace` visits, in
+ * whatever order; of HEAD those that the storage's `trace` visits. An element is a value, and a plain pointer where `key`
+ * is not 0. In the storage of a HEAD only the first `used` elements may hold anything.
+ * Offsets are bytes into the payload. Zeroed: OPAQUE.
+ */
+struct sm_layout {
+    uint8_t kind;           /**< enum sm_layout_kind */
+    uint8_t pointer_count;  /**< range 0 to 2; HEAD: 1, the storage, which may be NULL */
+    uint16_t pointers[2];   /**< offsets of plain pointers, which may be NULL */
+    uint16_t first;         /**< offset of the first element; its value comes first in it */
+    uint16_t stride;        /**< from one element to the next; 0: there are none */
+    uint16_t element_bytes; /**< payload that each takes: the stride, or more where other things follow the elements */
+    uint16_t key;           /**< offset inside an element of a plain pointer, which may be NULL; 0: it has none */
+    uint16_t used;          /**< HEAD: offset of the number of elements in use, 8 bytes */
+};
+
 /**
  * Describes one kind of object.
  *
@@ -102,6 +128,7 @@ struct sm_type {
     void *context;          /**< handed to `finalize` */
     /** Payload offset (range 8 and up) of four bytes that a counting policy may keep an index in, or one of the two above. */
     uint32_t root_offset;
+    struct sm_layout layout;
 };
 
 /**

@@ -12,6 +12,7 @@ static struct sm_free_cell **heads_of(const struct blocks *blocks)
 static void update_mixed(struct blocks *blocks)
 {
     blocks->is_mixed = blocks->uses_mimalloc || (blocks->boot.is_open && blocks->request.is_open);
+    blocks->plain_below = blocks->is_mixed ? 0 : ZEND_SMALL_MAX + 1;
 }
 
 void blocks_init(struct blocks *blocks, struct sm_manager *mm, bool uses_mimalloc)
@@ -139,11 +140,11 @@ static void free_elsewhere(struct blocks *blocks, struct blocks_heap *heap, stru
     activate(blocks, active);
 }
 
-void blocks_free_mixed(struct blocks *blocks, struct sm_object *object)
+void blocks_free_elsewhere(struct blocks *blocks, struct sm_object *object)
 {
     if (blocks->uses_mimalloc)
         mimalloc_free(blocks, object);
-    else if (SM_LIKELY(is_in_zend_heap(blocks->active, object)))
+    else if (!blocks->is_mixed || SM_LIKELY(is_in_zend_heap(blocks->active, object)))
         zend_heap_free(&blocks->active->zend, object, object->payload_bytes);
     else
         free_elsewhere(blocks, &blocks->boot, object);

@@ -26,7 +26,8 @@ struct blocks_heap {
 struct blocks {
     struct sm_manager *mm;
     bool uses_mimalloc;
-    bool is_mixed; /**< mimalloc, or two open heaps: a free must look closer */
+    bool is_mixed;        /**< mimalloc, or two open heaps: a free must look closer */
+    uint64_t plain_below; /**< smaller payloads go straight to the inline lists; 0: none, for a free must look closer */
     struct blocks_heap boot, request;
     struct blocks_heap *active;
 };
@@ -37,14 +38,18 @@ void blocks_finish(struct blocks *blocks);
 void *blocks_alloc(struct blocks *blocks, size_t payload_bytes);
 bool blocks_refill(struct blocks *blocks, size_t payload_bytes);
 bool blocks_resize(struct blocks *blocks, struct sm_object *object, size_t payload_bytes);
-void blocks_free_mixed(struct blocks *blocks, struct sm_object *object);
+/** Large ones, and all where `is_mixed`. */
+void blocks_free_elsewhere(struct blocks *blocks, struct sm_object *object);
 
 static inline void blocks_free(struct blocks *blocks, struct sm_object *object)
 {
-    if (SM_LIKELY(!blocks->is_mixed))
-        zend_heap_free(&blocks->active->zend, object, object->payload_bytes);
-    else
-        blocks_free_mixed(blocks, object);
+    uint64_t payload_bytes = object->payload_bytes;
+    if (SM_UNLIKELY(payload_bytes >= blocks->plain_below)) {
+        blocks_free_elsewhere(blocks, object);
+        return;
+    }
+    SM_ASSERT_CHECKED(zend_heap_has_small(&blocks->active->zend, object, zend_bin_of(payload_bytes)));
+    zend_free_to_list(sm_hot(blocks->mm), object, payload_bytes);
 }
 
 void blocks_request_begin(struct blocks *blocks);

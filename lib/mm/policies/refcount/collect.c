@@ -9,8 +9,8 @@
  *
  * All three passes push an object once when they colour it, so one stack of two entries an object serves them,
  * and a third entry an object holds the list. They are reserved before anything is changed: a run is made whole or
- * not at all. Leaves (SM_OBJECT_ACYCLIC) are counted down and up with the rest, as Zend does with strings, but have
- * no colour: white is one without counts.
+ * not at all. What they touched serves the next run too, unless that is much. Leaves (SM_OBJECT_ACYCLIC) are counted down and up with the rest, as Zend does with strings, but have
+ * no colour: white is one without counts. A saturated object (a class) is left alone altogether.
  *
  * `collected` is Zend's figure: arrays and objects (types that offer a root word), and strings that only garbage
  * held; no references, and no array storage, which is part of its array. An object of a type without the word
@@ -31,15 +31,19 @@ enum { THRESHOLD_STEP = 10000, THRESHOLD_MAX = 1000000000, THRESHOLD_TRIGGER = 1
 
 enum { ENTRIES_AN_OBJECT = 3 };
 
+/* How far below the top of the stack objects are fetched before their turn. */
+enum { PREFETCH_AHEAD = 4 };
+
+/* Memory of a run that is kept for the next: it has been touched already. */
+enum { RUN_MEMORY_KEPT_MAX = 8 * 1024 * 1024 };
+
 struct run {
-    struct sm_visitor visitor; /**< first: visitors are downcast to runs */
     struct refcount_policy *refcount;
-    struct sm_object **stack;
-    size_t depth, stack_capacity;
+    const struct sm_types *types;
+    struct sm_object **stack; /**< its top is in the state of the pass in progress */
     struct sm_object **garbage;
-    size_t garbage_count, garbage_capacity;
-    void *memory;
-    size_t memory_bytes;
+    size_t garbage_count;
+    size_t capacity; /**< of the list; that of the stack is twice as much */
     uint64_t traced_count;
     uint64_t collected_count;
     bool has_destructors;
@@ -47,48 +51,58 @@ struct run {
 
 /* ---- Small parts. ---- */
 
-static uint16_t colour_of(const struct sm_object *object)
+static inline uint16_t colour_of(const struct sm_object *object)
 {
     return object->flags & REFCOUNT_COLOUR_MASK;
 }
 
-static void set_colour(struct sm_object *object, uint16_t colour)
+static inline void set_colour(struct sm_object *object, uint16_t colour)
 {
     object->flags = (uint16_t)((object->flags & (uint16_t)~REFCOUNT_COLOUR_MASK) | colour);
 }
 
-static bool is_leaf(const struct sm_object *object)
+static inline bool is_leaf(const struct sm_object *object)
 {
     return (object->flags & SM_OBJECT_ACYCLIC) != 0;
 }
 
-static void take_count(struct sm_object *object)
+static inline bool is_saturated(const struct sm_object *object)
 {
-    SM_ASSERT(object->count != 0);
-    object->count -= object->count != SM_COUNT_MAX;
+    return object->count == SM_COUNT_MAX;
 }
 
-static void push(struct run *run, struct sm_object *object)
+static inline struct edge_state push(struct edge_state state, struct sm_object *object)
 {
-    SM_ASSERT(run->depth < run->stack_capacity);
-    run->stack[run->depth++] = object;
+    struct sm_object **top = state.at;
+    *top = object;
+    state.at = top + 1;
+    return state;
 }
 
-static void trace(struct run *run, const struct sm_object *object,
-                  void (*edge)(struct sm_visitor *, struct sm_object *))
+static inline struct sm_object *pop(struct edge_state *state)
 {
-    run->visitor.edge = edge;
-    refcount_type_of(run->refcount, object)->trace(object, &run->visitor);
+    struct sm_object **top = state->at;
+    const char *soon = (const char *)top[-1 - PREFETCH_AHEAD];
+    state->at = --top;
+    __builtin_prefetch(soon);
+    __builtin_prefetch(soon + 64);
+    return *top;
 }
 
-/* What is above `base` on the stack, and what that leads to. */
-static void drain(struct run *run, size_t base, void (*edge)(struct sm_visitor *, struct sm_object *))
+/* Follow the edges of an object from the stack. */
+EDGES_INLINE struct edge_state follow(const struct run *run, const struct sm_object *object, struct edge_state state,
+                                      edge_step *step)
 {
-    while (run->depth > base) {
-        const struct sm_object *object = run->stack[--run->depth];
-        if (refcount_type_of(run->refcount, object)->trace != NULL)
-            trace(run, object, edge);
-    }
+    SM_ASSERT((size_t)((struct sm_object **)state.at - run->stack) <= 2 * run->capacity);
+    return edges_each(run->types, edges_type(run->types, object), object, state, step);
+}
+
+/* The edges of what is above `base` on the stack, and of what they push. */
+EDGES_INLINE struct edge_state drain(const struct run *run, const void *base, struct edge_state state, edge_step *step)
+{
+    while (state.at != base)
+        state = follow(run, pop(&state), state, step);
+    return state;
 }
 
 static bool counts_as_collected(const struct run *run, const struct sm_object *object)
@@ -101,97 +115,127 @@ static bool counts_as_collected(const struct run *run, const struct sm_object *o
 
 /* ---- Memory for a run. ---- */
 
+void refcount_forget_run_memory(struct refcount_policy *refcount)
+{
+    if (refcount->run_memory != NULL)
+        munmap(refcount->run_memory, refcount->run_memory_bytes);
+    refcount->run_memory = NULL;
+    refcount->run_memory_bytes = 0;
+}
+
 /* Only the pages that are used become real; counted against the limit it could not be had in an emergency. */
+static bool reserve_run_memory(struct refcount_policy *refcount, size_t bytes)
+{
+    if (bytes <= refcount->run_memory_bytes)
+        return true;
+    refcount_forget_run_memory(refcount);
+    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED)
+        return false;
+    refcount->run_memory = memory;
+    refcount->run_memory_bytes = bytes;
+    return true;
+}
+
 static bool begin_run(struct run *run, struct refcount_policy *refcount)
 {
     size_t object_count = (size_t)sm_live_objects(refcount->base.mm) + 1;
-    *run = (struct run){.refcount = refcount};
-    run->memory_bytes = object_count * ENTRIES_AN_OBJECT * sizeof(struct sm_object *);
-    void *memory =
-        mmap(NULL, run->memory_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (memory == MAP_FAILED)
+    *run = (struct run){.refcount = refcount, .types = &refcount->base.mm->types, .capacity = object_count};
+    if (!reserve_run_memory(refcount, (object_count * ENTRIES_AN_OBJECT + PREFETCH_AHEAD) * sizeof(struct sm_object *)))
         return false;
-    run->memory = memory;
-    run->garbage_capacity = object_count;
-    run->garbage = memory;
-    run->stack_capacity = object_count * (ENTRIES_AN_OBJECT - 1);
-    run->stack = run->garbage + object_count;
+    run->garbage = refcount->run_memory;
+    run->stack = run->garbage + object_count + PREFETCH_AHEAD;
     return true;
 }
 
 static void end_run(struct run *run)
 {
-    SM_ASSERT(run->depth == 0);
-    munmap(run->memory, run->memory_bytes);
-    run->refcount->collected_count += run->collected_count;
-    run->refcount->record->traced_objects += run->traced_count;
+    struct refcount_policy *refcount = run->refcount;
+    if (refcount->run_memory_bytes > RUN_MEMORY_KEPT_MAX)
+        refcount_forget_run_memory(refcount);
+    refcount->collected_count += run->collected_count;
+    refcount->record->traced_objects += run->traced_count;
 }
 
 /* ---- Grey, white, black. ---- */
 
-static void grey_edge(struct sm_visitor *visitor, struct sm_object *child)
+/* Counts what it pushes. */
+static inline struct edge_state grey_edge(struct edge_state state, struct sm_object *child)
 {
-    struct run *run = (struct run *)visitor;
-    take_count(child);
-    if (is_leaf(child) || colour_of(child) == REFCOUNT_GREY)
-        return;
+    if (is_saturated(child))
+        return state;
+    SM_ASSERT(child->count != 0);
+    child->count--;
+    if ((child->flags & (SM_OBJECT_ACYCLIC | REFCOUNT_GREY)) != 0)
+        return state;
     set_colour(child, REFCOUNT_GREY);
-    run->traced_count++;
-    push(run, child);
+    state.count++;
+    return push(state, child);
+}
+
+/* What dies already gives up its edges itself, and its slot when its turn comes or the run takes it for live. */
+static inline bool is_out_of_question(const struct sm_object *root)
+{
+    return (root->flags & REFCOUNT_DOOMED) != 0 || is_saturated(root);
 }
 
 static void mark_roots(struct run *run)
 {
     const struct root_buffer *roots = &run->refcount->roots;
+    struct edge_state state = {.at = run->stack};
     for (uint32_t slot = ROOTS_FIRST; slot < roots->first_unused; slot++) {
         struct sm_object *root = root_buffer_at(roots, slot);
-        if (colour_of(root) == REFCOUNT_GREY)
+        if (colour_of(root) == REFCOUNT_GREY || is_out_of_question(root))
             continue;
         set_colour(root, REFCOUNT_GREY);
-        run->traced_count++;
-        push(run, root);
-        drain(run, 0, grey_edge);
+        state.count++;
+        state = drain(run, run->stack, push(state, root), grey_edge);
     }
+    run->traced_count += state.count;
 }
 
-static void black_edge(struct sm_visitor *visitor, struct sm_object *child)
+static inline struct edge_state black_edge(struct edge_state state, struct sm_object *child)
 {
-    struct run *run = (struct run *)visitor;
-    sm_count_add(child);
+    if (is_saturated(child))
+        return state;
+    child->count++;
     if (is_leaf(child) || colour_of(child) == 0)
-        return;
+        return state;
     set_colour(child, 0);
-    push(run, child);
+    return push(state, child);
 }
 
-static void scan_edge(struct sm_visitor *visitor, struct sm_object *child)
+static inline struct edge_state scan_edge(struct edge_state state, struct sm_object *child)
 {
-    if (is_leaf(child) || colour_of(child) != REFCOUNT_GREY)
-        return;
+    if ((child->flags & (SM_OBJECT_ACYCLIC | REFCOUNT_COLOUR_MASK)) != REFCOUNT_GREY)
+        return state;
     set_colour(child, REFCOUNT_WHITE);
-    push((struct run *)visitor, child);
+    return push(state, child);
+}
+
+static struct edge_state blacken(const struct run *run, struct sm_object *object, struct edge_state state)
+{
+    const void *base = state.at;
+    set_colour(object, 0);
+    return drain(run, base, push(state, object), black_edge);
 }
 
 /* An object that was white when it was pushed may have been found to be held since. */
-static void scan(struct run *run)
+static void scan(const struct run *run, struct sm_object *root)
 {
-    while (run->depth > 0) {
-        struct sm_object *object = run->stack[--run->depth];
+    struct edge_state state = push((struct edge_state){.at = run->stack}, root);
+    while (state.at != run->stack) {
+        struct sm_object *object = pop(&state);
         if (colour_of(object) != REFCOUNT_WHITE)
             continue;
-        if (object->count == 0) {
-            if (refcount_type_of(run->refcount, object)->trace != NULL)
-                trace(run, object, scan_edge);
-            continue;
-        }
-        size_t base = run->depth;
-        set_colour(object, 0);
-        push(run, object);
-        drain(run, base, black_edge);
+        if (object->count == 0)
+            state = follow(run, object, state, scan_edge);
+        else
+            state = blacken(run, object, state);
     }
 }
 
-static void scan_roots(struct run *run)
+static void scan_roots(const struct run *run)
 {
     const struct root_buffer *roots = &run->refcount->roots;
     for (uint32_t slot = ROOTS_FIRST; slot < roots->first_unused; slot++) {
@@ -199,46 +243,48 @@ static void scan_roots(struct run *run)
         if (colour_of(root) != REFCOUNT_GREY)
             continue;
         set_colour(root, REFCOUNT_WHITE);
-        push(run, root);
-        scan(run);
+        scan(run, root);
     }
 }
 
 /* ---- Garbage. ---- */
 
-static void list_garbage(struct run *run, struct sm_object *object)
+static inline void list_garbage(struct run *run, struct sm_object *object)
 {
-    SM_ASSERT(run->garbage_count < run->garbage_capacity);
+    SM_ASSERT(run->garbage_count < run->capacity);
     sm_object_set_flags(object, REFCOUNT_GARBAGE);
     run->garbage[run->garbage_count++] = object;
 }
 
-static void collect_edge(struct sm_visitor *visitor, struct sm_object *child)
+/* Counts the leaves that only garbage held: this is the first edge that gives one a count back. */
+static inline struct edge_state collect_edge(struct edge_state state, struct sm_object *child)
 {
-    struct run *run = (struct run *)visitor;
-    /* A leaf without counts: only garbage held it, and this is the first edge that gives one back. */
-    if (is_leaf(child) && child->count == 0)
-        run->collected_count++;
-    sm_count_add(child);
-    if (is_leaf(child) || colour_of(child) != REFCOUNT_WHITE)
-        return;
+    if (is_saturated(child))
+        return state;
+    uint32_t count = child->count++;
+    if (is_leaf(child)) {
+        state.count += count == 0;
+        return state;
+    }
+    if (colour_of(child) != REFCOUNT_WHITE)
+        return state;
     set_colour(child, 0);
-    push(run, child);
+    return push(state, child);
 }
 
 static void collect_white(struct run *run, struct sm_object *root)
 {
+    struct edge_state state = push((struct edge_state){.at = run->stack}, root);
     set_colour(root, 0);
-    push(run, root);
-    while (run->depth > 0) {
-        struct sm_object *object = run->stack[--run->depth];
-        run->collected_count += counts_as_collected(run, object);
+    while (state.at != run->stack) {
+        struct sm_object *object = pop(&state);
+        state.count += counts_as_collected(run, object);
         if ((object->flags & REFCOUNT_GARBAGE) == 0)
             list_garbage(run, object);
         run->has_destructors |= refcount_has_destructor_due(object);
-        if (refcount_type_of(run->refcount, object)->trace != NULL)
-            trace(run, object, collect_edge);
+        state = follow(run, object, state, collect_edge);
     }
+    run->collected_count += state.count;
 }
 
 /* Live ones leave the buffer; garbage is listed with the roots in front, in the order of their slots. */
@@ -262,28 +308,40 @@ static void collect_roots(struct run *run)
 
 /* ---- Destructors. ---- */
 
-/* Give back to the program what a destructible object reaches, up to the next destructible one. */
-static void restore_edge(struct sm_visitor *visitor, struct sm_object *child)
-{
-    struct run *run = (struct run *)visitor;
-    if ((child->flags & (REFCOUNT_GARBAGE | REFCOUNT_DESTRUCTIBLE)) != REFCOUNT_GARBAGE)
-        return;
-    run->collected_count -= counts_as_collected(run, child);
-    sm_object_clear_flags(child, REFCOUNT_GARBAGE);
-    if ((child->flags & SM_OBJECT_CANDIDATE) != 0)
-        root_buffer_remove(&run->refcount->roots, child);
-    push(run, child);
-}
-
-/* It is a root of the next run, whatever comes of the destructor. */
-static void restore_destructible(struct run *run, struct sm_object *object)
+/* The destructor will see it. */
+static void restore(struct run *run, struct sm_object *object)
 {
     run->collected_count -= counts_as_collected(run, object);
     sm_object_clear_flags(object, REFCOUNT_GARBAGE);
-    if ((object->flags & SM_OBJECT_CANDIDATE) == 0 && !root_buffer_add(&run->refcount->roots, object))
+}
+
+static inline struct edge_state restore_edge(struct edge_state state, struct sm_object *child)
+{
+    if ((child->flags & (REFCOUNT_GARBAGE | REFCOUNT_DESTRUCTIBLE)) != REFCOUNT_GARBAGE)
+        return state;
+    sm_object_clear_flags(child, REFCOUNT_GARBAGE);
+    return push(state, child);
+}
+
+/*
+ * A destructible object is a root of the next run, whatever comes of the destructor. What it reaches, up to the next
+ * destructible one, is given back to the program.
+ */
+static void restore_destructible(struct run *run, struct sm_object *object)
+{
+    struct root_buffer *roots = &run->refcount->roots;
+    struct edge_state state = {.at = run->stack};
+    restore(run, object);
+    if ((object->flags & SM_OBJECT_CANDIDATE) == 0 && !root_buffer_add(roots, object))
         sm_object_clear_flags(object, REFCOUNT_DESTRUCTIBLE);
-    push(run, object);
-    drain(run, 0, restore_edge);
+    state = follow(run, object, state, restore_edge);
+    while (state.at != run->stack) {
+        struct sm_object *child = pop(&state);
+        restore(run, child);
+        if ((child->flags & SM_OBJECT_CANDIDATE) != 0)
+            root_buffer_remove(roots, child);
+        state = follow(run, child, state, restore_edge);
+    }
 }
 
 /* What is left on the list has no destructor and nothing with one leads to it. */
@@ -339,15 +397,19 @@ static void put_off_destructors(struct refcount_policy *refcount)
 
 /* ---- Freeing. ---- */
 
+/* A garbage root keeps its slot until all edges are dropped, as in Zend: what is a root again comes behind it. */
 static void free_garbage(struct run *run)
 {
     struct refcount_policy *refcount = run->refcount;
-    struct cascade cascade = cascade_begin(refcount);
+    struct cascade cascade;
+    cascade_begin(&cascade, refcount);
     for (size_t i = 0; i < run->garbage_count; i++)
         cascade_empty(&cascade, run->garbage[i]);
     for (size_t i = 0; i < run->garbage_count; i++) {
-        refcount_count_dead(refcount, run->garbage[i]);
-        blocks_free(&refcount->blocks, run->garbage[i]);
+        struct sm_object *object = run->garbage[i];
+        if ((object->flags & SM_OBJECT_CANDIDATE) != 0)
+            root_buffer_remove(&refcount->roots, object);
+        refcount_free_block(refcount, object);
     }
     run->garbage_count = 0;
     cascade_finish(&cascade);
@@ -457,11 +519,27 @@ static sm_status run_now(struct refcount_policy *refcount, bool may_destruct)
     return run_twice(refcount, may_destruct) < 0 ? SM_ERR_OUT_OF_MEMORY : SM_OK;
 }
 
+/* What died goes on the record, and the manager counts it from there. */
+static void conclude_record(struct refcount_policy *refcount, const struct sm_counters *before)
+{
+    struct sm_manager *mm = refcount->base.mm;
+    struct sm_counters *counters = &mm->counters;
+    struct sm_cycle_record *record = refcount->record;
+    record->live_objects = sm_live_objects(mm);
+    record->live_bytes = sm_live_bytes(mm);
+    record->reclaimed_bytes_total = counters->dead_bytes;
+    record->retired_objects += counters->dead_objects - before->dead_objects;
+    record->retired_bytes += counters->dead_bytes - before->dead_bytes;
+    counters->dead_objects = before->dead_objects;
+    counters->dead_bytes = before->dead_bytes;
+    refcount->record = NULL;
+}
+
 sm_status refcount_collect(struct sm_policy *policy, enum sm_collect_kind kind, enum sm_trigger trigger,
                            struct sm_cycle_record *record)
 {
     struct refcount_policy *refcount = refcount_of(policy);
-    struct sm_manager *mm = policy->mm;
+    const struct sm_counters before = policy->mm->counters;
     /* The buffer asks for its runs; a threshold in bytes is only "always". */
     bool wants_run = trigger != SM_TRIGGER_THRESHOLD || !refcount->is_awaited;
     sm_status status = SM_OK;
@@ -471,13 +549,12 @@ sm_status refcount_collect(struct sm_policy *policy, enum sm_collect_kind kind, 
         status = run_at_threshold(refcount);
     if (status == SM_OK && wants_run)
         status = run_now(refcount, trigger != SM_TRIGGER_EMERGENCY);
-    if (trigger == SM_TRIGGER_EMERGENCY)
+    if (trigger == SM_TRIGGER_EMERGENCY) {
+        refcount_forget_run_memory(refcount);
         blocks_trim(&refcount->blocks);
-    refcount->record = NULL;
-    record->live_objects = sm_live_objects(mm) - record->retired_objects;
-    record->live_bytes = sm_live_bytes(mm) - record->retired_bytes;
-    record->reclaimed_bytes_total = mm->counters.dead_bytes + record->retired_bytes;
+    }
+    conclude_record(refcount, &before);
     if (status != SM_OK)
-        return sm_policy_fail(mm, status, "policy refcount: no address space for the stack of a run");
+        return sm_policy_fail(policy->mm, status, "policy refcount: no address space for the stack of a run");
     return SM_OK;
 }

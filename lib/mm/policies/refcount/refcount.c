@@ -50,6 +50,7 @@ static void destroy(struct sm_policy *policy)
     struct refcount_policy *refcount = refcount_of(policy);
     blocks_finish(&refcount->blocks);
     root_buffer_finish(&refcount->roots);
+    refcount_forget_run_memory(refcount);
     sm_weak_index_finish(&refcount->weak);
     free(refcount);
 }
@@ -92,58 +93,59 @@ static void free_object(struct sm_policy *policy, struct sm_object *object)
     blocks_free(&refcount->blocks, object);
 }
 
-/* ---- Counts. ---- */
+/* ---- Possible roots. ---- */
 
-static void value_dead(struct sm_policy *policy, struct sm_object *object)
+/* Objects that are not, or not now, or already. */
+#define NEVER_ROOT (SM_OBJECT_ACYCLIC | SM_OBJECT_CANDIDATE | REFCOUNT_GARBAGE | REFCOUNT_DOOMED)
+
+static inline struct edge_state take_first(struct edge_state first, struct sm_object *target)
 {
-    refcount_die(refcount_of(policy), object);
+    return first.at == NULL ? (struct edge_state){.at = target} : first;
 }
 
-static void take_first_edge(struct sm_visitor *visitor, struct sm_object *target);
-
-struct first_edge {
-    struct sm_visitor visitor;
-    struct sm_object *target;
-};
-
-static void take_first_edge(struct sm_visitor *visitor, struct sm_object *target)
+/* What a reference refers to, where that may be a root; otherwise NULL. */
+static struct sm_object *referent_of(const struct refcount_policy *refcount, const struct sm_type *type,
+                                     const struct sm_object *reference)
 {
-    struct first_edge *first = (struct first_edge *)visitor;
-    if (first->target == NULL)
-        first->target = target;
-}
-
-/* What a possible root stands for: itself, or what a reference refers to; NULL: no root at all. */
-static struct sm_object *root_for(const struct refcount_policy *refcount, struct sm_object *object)
-{
-    const struct sm_type *type = refcount_type_of(refcount, object);
-    if (SM_LIKELY(type->root_offset != SM_ROOT_FORWARD))
-        return object;
-    struct first_edge first = {.visitor = {.edge = take_first_edge}};
-    type->trace(object, &first.visitor);
-    if (first.target == NULL || refcount_type_of(refcount, first.target)->root_offset == SM_ROOT_FORWARD)
+    const struct edge_state none = {0};
+    struct sm_object *target = edges_each(&refcount->base.mm->types, type, reference, none, take_first).at;
+    if (target == NULL || (target->flags & NEVER_ROOT) != 0 || target->count == SM_COUNT_MAX)
         return NULL;
-    return first.target;
+    return refcount_type_of(refcount, target)->root_offset == SM_ROOT_FORWARD ? NULL : target;
+}
+
+/* In Zend this root, which found the buffer full, would start the run; here it waits for it. */
+static void add_late(struct refcount_policy *refcount, struct sm_object *root)
+{
+    if (!refcount->is_awaited) {
+        refcount->is_awaited = true;
+        /* Inside a cycle, but between runs, the cycle itself looks again. */
+        if (!refcount->base.mm->cycles.running)
+            sm_cycle_request(refcount->base.mm);
+    }
+    (void)root_buffer_add_late(&refcount->roots, root);
+}
+
+static bool needs_run(const struct refcount_policy *refcount)
+{
+    return !refcount->is_active && refcount->base.mm->cycles.enabled &&
+           root_buffer_is_full(&refcount->roots, refcount->threshold);
 }
 
 void refcount_candidate(struct refcount_policy *refcount, struct sm_object *object)
 {
-    const uint16_t never = SM_OBJECT_ACYCLIC | SM_OBJECT_CANDIDATE | REFCOUNT_GARBAGE | REFCOUNT_DOOMED;
-    struct sm_manager *mm = refcount->base.mm;
-    struct sm_object *root = (object->flags & never) != 0 ? NULL : root_for(refcount, object);
-    if (root == NULL || (root->flags & never) != 0)
+    if ((object->flags & NEVER_ROOT) != 0)
         return;
-    if (!refcount->is_awaited && !refcount->is_active && mm->cycles.enabled &&
-        root_buffer_is_full(&refcount->roots, refcount->threshold)) {
-        refcount->is_awaited = true;
-        /* Inside a cycle, but between runs, the cycle itself looks again. */
-        if (!mm->cycles.running)
-            sm_cycle_request(mm);
+    const struct sm_type *type = refcount_type_of(refcount, object);
+    if (SM_UNLIKELY(type->root_offset == SM_ROOT_FORWARD)) {
+        object = referent_of(refcount, type, object);
+        if (object == NULL)
+            return;
     }
-    if (refcount->is_awaited)
-        (void)root_buffer_add_late(&refcount->roots, root);
+    if (SM_UNLIKELY(refcount->is_awaited || needs_run(refcount)))
+        add_late(refcount, object);
     else
-        (void)root_buffer_add(&refcount->roots, root);
+        (void)root_buffer_add(&refcount->roots, object);
 }
 
 static void value_candidate(struct sm_policy *policy, struct sm_object *object)
@@ -160,6 +162,7 @@ static sm_status weak_make(struct sm_policy *policy, struct sm_object *cell)
     if (!sm_weak_index_add(&refcount->weak, weak))
         return sm_policy_fail(policy->mm, SM_ERR_OUT_OF_MEMORY, "policy refcount: no memory to register a weak cell");
     sm_object_set_flags(weak->target, REFCOUNT_WEAK);
+    sm_object_set_flags(cell, REFCOUNT_CELL);
     return SM_OK;
 }
 
@@ -198,6 +201,7 @@ static void request_end(struct sm_policy *policy)
     else
         sm_weak_index_finish(&refcount->weak);
     blocks_request_end(&refcount->blocks);
+    refcount_forget_run_memory(refcount);
 }
 
 /* ---- Looking. ---- */
@@ -273,7 +277,7 @@ const struct sm_policy_ops sm_policy_refcount = {
     .refill = refill,
     .resize = resize,
     .free = free_object,
-    .value_dead = value_dead,
+    .value_dead = refcount_value_dead,
     .value_candidate = value_candidate,
     .safepoint = safepoint,
     .collect = refcount_collect,

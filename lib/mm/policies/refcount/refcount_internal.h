@@ -6,13 +6,16 @@
  *
  * Invariants. Outside a run every object is black and its count is exact. REFCOUNT_DOOMED objects are dead and
  * wait for their turn in a cascade, linked through their headers (release.c); nothing refers to them but weak
- * cells, which do not answer any more. REFCOUNT_GARBAGE objects are in the list of the run in progress.
- * REFCOUNT_WEAK is set exactly while the weak index has cells of the object.
+ * cells, which do not answer any more. REFCOUNT_EMPTIED ones have given up their edges and wait for their subtree.
+ * REFCOUNT_GARBAGE objects are in the list of the run in progress. REFCOUNT_WEAK is set exactly while the weak index
+ * has cells of the object. A saturated object is never coloured: with its count unknown it lives, and so does what it
+ * reaches. The storage of an array is neither coloured nor an edge (edges.h).
  */
 #ifndef SM_REFCOUNT_INTERNAL_H
 #define SM_REFCOUNT_INTERNAL_H
 
 #include "refcount/blocks.h"
+#include "refcount/edges.h"
 #include "refcount/root_buffer.h"
 
 #include "manager_internal.h"
@@ -27,6 +30,8 @@ enum refcount_flag {
     REFCOUNT_DOOMED = 1u << 11,
     REFCOUNT_DESTRUCTIBLE = 1u << 12, /**< garbage whose destructor this run calls; its memory is the next run's */
     REFCOUNT_WEAK = 1u << 13,
+    REFCOUNT_CELL = 1u << 14,    /**< is a weak cell or entry */
+    REFCOUNT_EMPTIED = 1u << 15, /**< doomed, edges dropped: only its slot in the root buffer and its block are left */
 };
 
 struct refcount_policy {
@@ -37,7 +42,9 @@ struct refcount_policy {
     uint32_t threshold;
     bool is_awaited;                /**< a root found the buffer full: a cycle was asked for, roots are late */
     bool is_active;                 /**< a run is in progress: roots are added whatever the threshold says */
-    struct sm_cycle_record *record; /**< of the cycle in progress, which counts what dies meanwhile; or NULL */
+    struct sm_cycle_record *record; /**< of the cycle in progress, or NULL */
+    void *run_memory;               /**< of the last run, for the next one (collect.c) */
+    size_t run_memory_bytes;
     uint64_t run_count;
     uint64_t collected_count;
 };
@@ -53,8 +60,7 @@ static inline struct refcount_policy *refcount_of(struct sm_policy *policy)
 static inline const struct sm_type *refcount_type_of(const struct refcount_policy *refcount,
                                                      const struct sm_object *object)
 {
-    const struct sm_types *types = &refcount->base.mm->types;
-    return &types->pages[object->type >> SM_TYPE_PAGE_BITS][object->type & (SM_TYPE_PAGE_ENTRIES - 1)];
+    return edges_type(&refcount->base.mm->types, object);
 }
 
 static inline bool refcount_has_destructor_due(const struct sm_object *object)
@@ -62,43 +68,39 @@ static inline bool refcount_has_destructor_due(const struct sm_object *object)
     return (object->flags & (SM_OBJECT_FINALIZABLE | SM_OBJECT_FINALIZED)) == SM_OBJECT_FINALIZABLE;
 }
 
-static inline void refcount_count_dead(struct refcount_policy *refcount, struct sm_object *object)
+/** The object's block goes back; it is in no table any more. */
+static inline void refcount_free_block(struct refcount_policy *refcount, struct sm_object *object)
 {
-    sm_note_death(refcount->base.mm, object);
-    if (SM_UNLIKELY(refcount->record != NULL)) {
-        refcount->record->retired_objects++;
-        refcount->record->retired_bytes += object->payload_bytes;
-        return;
-    }
-    struct sm_counters *counters = &refcount->base.mm->counters;
-    counters->dead_objects++;
-    counters->dead_bytes += object->payload_bytes;
+    struct sm_manager *mm = refcount->base.mm;
+    sm_note_death(mm, object);
+    mm->counters.dead_objects++;
+    mm->counters.dead_bytes += object->payload_bytes;
+    blocks_free(&refcount->blocks, object);
 }
 
 /* ---- release.c: what happens when a count reaches zero. ---- */
 
-/** Objects on their way out. The visitor, given to sm_trace, drops the edges of one of them. */
+/** Objects on their way out. */
 struct cascade {
-    struct sm_visitor visitor;
     struct refcount_policy *refcount;
     struct sm_object *first;      /**< doomed, next to be released */
     struct sm_object *batch_head; /**< doomed by the object that is being released, in the order of its edges */
-    struct sm_object *batch_tail;
+    struct sm_object *batch_tail; /**< means nothing while batch_head is NULL */
     uint64_t freed_count;
     bool is_paused;
 };
 
-struct cascade cascade_begin(struct refcount_policy *refcount);
-/** Drop every edge of `object`, and forget its weak cells; its block stays. */
+void cascade_begin(struct cascade *cascade, struct refcount_policy *refcount);
+/** Drop every edge of `object`, and forget its weak cells; its block and its slot in the root buffer stay. */
 void cascade_empty(struct cascade *cascade, struct sm_object *object);
 /** Release what is doomed, and what that dooms. */
 void cascade_finish(struct cascade *cascade);
 
-/** The object's last count is gone: destructor, weak cells, edges, block. */
-void refcount_die(struct refcount_policy *refcount, struct sm_object *object);
+/** Operation of the table: the object's last count is gone. Destructor, weak cells, edges, block. */
+void refcount_value_dead(struct sm_policy *policy, struct sm_object *object);
 /** One holder less. */
 void refcount_drop(struct refcount_policy *refcount, struct sm_object *object);
-/** Take an object that is about to lose its block out of root buffer and weak index. */
+/** The object's block goes, whatever refers to it: take it out of root buffer and weak index. */
 void refcount_unlink(struct refcount_policy *refcount, struct sm_object *object);
 
 /* ---- refcount.c ---- */
@@ -107,6 +109,9 @@ void refcount_unlink(struct refcount_policy *refcount, struct sm_object *object)
 void refcount_candidate(struct refcount_policy *refcount, struct sm_object *object);
 
 /* ---- collect.c ---- */
+
+/** Give up what a run keeps for the next one. */
+void refcount_forget_run_memory(struct refcount_policy *refcount);
 
 sm_status refcount_collect(struct sm_policy *policy, enum sm_collect_kind kind, enum sm_trigger trigger,
                            struct sm_cycle_record *record);

@@ -1,5 +1,7 @@
 #include "refcount/root_buffer.h"
 
+#include "refcount/edges.h"
+
 #include "manager_internal.h"
 
 #include <stdlib.h>
@@ -8,15 +10,15 @@
 /* ---- Where an object keeps its index. ---- */
 
 /* The word in its payload; NULL: it has none. */
-static uint32_t *word_of(const struct root_buffer *buffer, struct sm_object *object)
+static inline uint32_t *word_of(const struct root_buffer *buffer, struct sm_object *object)
 {
-    uint32_t offset = sm_type_get(buffer->mm, object->type)->root_offset;
+    uint32_t offset = edges_type(&buffer->mm->types, object)->root_offset;
     if (offset == SM_ROOT_NONE || offset == SM_ROOT_FORWARD || (uint64_t)offset + 4 > object->payload_bytes)
         return NULL;
     return (uint32_t *)(void *)((char *)sm_payload(object) + offset);
 }
 
-static bool set_index(struct root_buffer *buffer, struct sm_object *object, uint32_t index)
+static inline bool set_index(struct root_buffer *buffer, struct sm_object *object, uint32_t index)
 {
     uint32_t *word = word_of(buffer, object);
     if (word == NULL)
@@ -25,7 +27,7 @@ static bool set_index(struct root_buffer *buffer, struct sm_object *object, uint
     return true;
 }
 
-static uint32_t take_index(struct root_buffer *buffer, struct sm_object *object)
+static inline uint32_t take_index(struct root_buffer *buffer, struct sm_object *object)
 {
     uint32_t *word = word_of(buffer, object);
     if (word == NULL)
@@ -69,7 +71,7 @@ static void link_unused(struct root_buffer *buffer, uint32_t slot)
 }
 
 /* 0: no memory. */
-static uint32_t take_slot(struct root_buffer *buffer)
+static inline uint32_t take_slot(struct root_buffer *buffer)
 {
     uint32_t slot = buffer->unused;
     if (slot != 0) {

@@ -90,17 +90,22 @@ static inline void zend_free_fill(struct sm_object *block, unsigned bin)
     memset(block + 1, ZEND_FREE_FILL, (size_t)zend_bins[bin].block_bytes - sizeof(*block));
 }
 
-/** Free a block of at most ZEND_SMALL_MAX bytes: it will be the next one allocated from its bin. */
-static inline void zend_heap_free_small(struct zend_heap *heap, void *block, size_t payload_bytes)
+/** Put a small block on its list: it will be the next one allocated from its bin. */
+static inline void zend_free_to_list(struct sm_hot *hot, void *block, size_t payload_bytes)
 {
     unsigned bin = zend_bin_of(payload_bytes);
-    struct sm_free_cell **head = &sm_hot(heap->mm)->heads[bin];
     struct sm_free_cell *cell = (struct sm_free_cell *)block;
-    SM_ASSERT_CHECKED(zend_heap_has_small(heap, block, bin));
     SM_ASSERT_CHECKED(((struct sm_object *)block)->payload_bytes != ZEND_FREE);
     zend_free_fill((struct sm_object *)block, bin);
-    cell->next = *head;
-    *head = cell;
+    cell->next = hot->heads[bin];
+    hot->heads[bin] = cell;
+}
+
+/** Free a block of at most ZEND_SMALL_MAX bytes. */
+static inline void zend_heap_free_small(struct zend_heap *heap, void *block, size_t payload_bytes)
+{
+    SM_ASSERT_CHECKED(zend_heap_has_small(heap, block, zend_bin_of(payload_bytes)));
+    zend_free_to_list(sm_hot(heap->mm), block, payload_bytes);
 }
 
 /** Free a block that was allocated, or last resized, for `payload_bytes`. */
