@@ -38,8 +38,10 @@ static const struct hx_option table[HX_OPTION_COUNT] = {
                        .kind = HX_KIND_TEXT,
                        .unit = "",
                        .placeholder = "RULE",
-                       .default_note = "fixed:16M",
-                       .help = "when cycles start: fixed:SIZE, proportional:K (of live), never, always"},
+                       .default_note = "fixed:16M; zend:10001 under a policy that counts",
+                       .help =
+                           "when cycles start: fixed:SIZE, proportional:K (of live), sqrt:C, never, always; zend:ROOTS "
+                           "under a policy that counts"},
     [HX_OPT_SAPI] = {.name = "sapi",
                      .kind = HX_KIND_CHOICE,
                      .unit = "",

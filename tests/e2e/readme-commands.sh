@@ -4,8 +4,9 @@
 # They run in a copy of the sources, so that what they write goes away with it. The rules:
 #   scripts/harness ARGS, harness ARGS   run with the harness of this build ($SAPIMEM_HARNESS). A run of a generated
 #                                        workload is shortened, whatever length its line asks for: to --requests=20
-#                                        where the line says fpm, to --alloc=64M otherwise. Traces and other
+#                                        where the line says fpm, to --alloc=32M otherwise. Traces and other
 #                                        subcommands run as they are.
+#   scripts/policy-table ARGS            runs with this harness and little work, and must have a row for every policy
 #   scripts/test ARGS                    not run, for this is one of its tests: it must exist and answer --help
 #   scripts/X ARGS                       likewise
 # A line runs with its pipes and redirections, and must exit 0, or N where its comment says "exits N".
@@ -69,7 +70,7 @@ shortening() {
     [[ $arguments != "$line" ]] || arguments=
     case $arguments in
     *--help* | *--version* | *trace:*) ;;
-    "" | run | run\ * | -*) if [[ $arguments == *fpm* ]]; then echo --requests=20; else echo --alloc=64M; fi ;;
+    "" | run | run\ * | -*) if [[ $arguments == *fpm* ]]; then echo --requests=20; else echo --alloc=32M; fi ;;
     esac
 }
 
@@ -102,6 +103,28 @@ run_harness_line() {
     fi
 }
 
+# The table of this line, made of one short run a cell: it names every policy, each with a figure or the reason why not.
+run_policy_table() {
+    local line=$1 status=0 rows
+    rm -rf "$work/table"
+    (cd "$copy" && timeout "$seconds_per_command" bash -c "$line --runs=1 --alloc=2M --out=$work/table") \
+        >"$work/stdout" 2>"$work/stderr" </dev/null || status=$?
+    if [[ $status -ne 0 ]]; then
+        report failed "$line" "exit $status, expected 0"
+        return
+    fi
+    rows=$("$SAPIMEM_HARNESS" list policies --json | /usr/bin/python3 -c '
+import json, pathlib, sys
+table = pathlib.Path(sys.argv[1]).read_text()
+names = [policy["name"] for policy in json.load(sys.stdin)]
+print(" ".join(name for name in names if f"| {name} | " not in table))' "$work/table/policy-table.md")
+    if [[ -n $rows ]]; then
+        report failed "$line" "no row for: $rows"
+    else
+        report ok "$line   [--runs=1 --alloc=2M]"
+    fi
+}
+
 check_help() {
     local script=$1 status=0
     if [[ ! -x $copy/$script ]]; then
@@ -125,6 +148,7 @@ while IFS= read -r line <&3; do
         harness_lines=$((harness_lines + 1))
         run_harness_line "$line"
         ;;
+    scripts/policy-table*) run_policy_table "$line" ;;
     *)
         [[ $line != scripts/test* ]] || test_lines=$((test_lines + 1))
         check_help "${line%% *}"
