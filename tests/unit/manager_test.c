@@ -340,6 +340,18 @@ static void *observe_from_elsewhere(void *context)
     return sm_observer_register(context, "x", &guard) == SM_ERR_UNSUPPORTED ? context : NULL;
 }
 
+static void test_a_managers_error_is_one_line_whatever_it_quotes(void **state)
+{
+    (void)state;
+    struct sm_manager *mm = list_policy_manager(&list_policy_ops, &(struct sm_config){0});
+    assert_int_equal(sm_policy_fail(mm, SM_ERR_SYSTEM, "a\nb\tc\x7f%s", "\x1b[31md\r"), SM_ERR_SYSTEM);
+    assert_string_equal(sm_error_detail(mm), "a?b?c??[31md?");
+    /* What is no control character stays, letters beyond ASCII too. */
+    assert_int_equal(sm_policy_fail(mm, SM_ERR_SYSTEM, "%s", "caf\xc3\xa9 ~ !"), SM_ERR_SYSTEM);
+    assert_string_equal(sm_error_detail(mm), "caf\xc3\xa9 ~ !");
+    sm_manager_destroy(mm);
+}
+
 static void test_other_threads_leave_the_owners_line_alone(void **state)
 {
     (void)state;
@@ -447,6 +459,7 @@ int main(void)
         MANAGER_TEST(test_two_managers_are_independent, &traced),
         MANAGER_TEST(test_R14_child_fails_cleanly, &traced),
         MANAGER_TEST(test_owner_operations_refuse_other_threads, &traced),
+        cmocka_unit_test(test_a_managers_error_is_one_line_whatever_it_quotes),
         cmocka_unit_test(test_other_threads_leave_the_owners_line_alone),
         cmocka_unit_test(test_live_figures_are_the_managers),
         MANAGER_TEST(test_print_shows_the_counters, &traced),

@@ -42,6 +42,14 @@ static void assert_size(const char *text, uint64_t expected)
     assert_true(bytes == expected);
 }
 
+static void refusals_are_one_line_whatever_they_quote(void **state)
+{
+    (void)state;
+    assert_refused("in\nline=on", "policy epoch: no option 'in?line'; did you mean inline?");
+    assert_refused("flavor=me\nmb\x1b", "policy epoch: option 'flavor' wants one of memb, qsbr, mb, bp, not 'me?mb?'");
+    assert_refused("\r-\n", "policy epoch: '?-?' has no '='; expected key=value[,key=value...]");
+}
+
 static void size_suffixes_are_powers_of_1024(void **state)
 {
     (void)state;
@@ -394,6 +402,7 @@ static void near_names_take_words_of_any_length(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(refusals_are_one_line_whatever_they_quote),
         cmocka_unit_test(size_suffixes_are_powers_of_1024),
         cmocka_unit_test(size_reaches_2_to_63_minus_1),
         cmocka_unit_test(malformed_sizes_are_refused_and_leave_the_result),

@@ -15,6 +15,12 @@ static struct sm_manager *limited(uint64_t limit_bytes, uint64_t fail_after)
     return list_policy_manager(&list_policy_ops, &config);
 }
 
+static struct sm_manager *faulty(uint64_t fail_after, uint64_t fail_count)
+{
+    struct sm_config config = {.fail_alloc_after = fail_after, .fail_alloc_count = fail_count};
+    return list_policy_manager(&list_policy_ops, &config);
+}
+
 static void test_committed_counts_up_and_down(void **state)
 {
     (void)state;
@@ -65,6 +71,40 @@ static void test_fault_injection_fails_the_nth_request_once(void **state)
     assert_true(sm_reserve(mm, 1));
     assert_int_equal(manager_committed_bytes(mm), 3);
     sm_unreserve(mm, 3);
+    sm_manager_destroy(mm);
+}
+
+static void require_requests(struct sm_manager *mm, uint64_t first, uint64_t last, bool granted)
+{
+    for (uint64_t nth = first; nth <= last; nth++)
+        assert_int_equal(sm_reserve(mm, 1), granted);
+}
+
+static void test_fault_injection_fails_several_in_a_row(void **state)
+{
+    (void)state;
+    struct sm_manager *mm = faulty(3, 4);
+    require_requests(mm, 1, 2, true);
+    require_requests(mm, 3, 6, false);
+    require_requests(mm, 7, 20, true);
+    assert_int_equal(manager_committed_bytes(mm), 16);
+    sm_unreserve(mm, 16);
+    sm_manager_destroy(mm);
+}
+
+static void test_fault_injection_fails_all_from_the_nth_on(void **state)
+{
+    (void)state;
+    struct sm_manager *mm = faulty(3, UINT64_MAX);
+    require_requests(mm, 1, 2, true);
+    require_requests(mm, 3, 500, false);
+    sm_unreserve(mm, 2);
+    require_requests(mm, 501, 501, false);
+    sm_manager_destroy(mm);
+    /* How many makes no difference where none is to fail. */
+    mm = faulty(0, UINT64_MAX);
+    require_requests(mm, 1, 5, true);
+    sm_unreserve(mm, 5);
     sm_manager_destroy(mm);
 }
 
@@ -158,6 +198,8 @@ int main(void)
         cmocka_unit_test(test_limit_is_reached_exactly),
         cmocka_unit_test(test_huge_requests_do_not_wrap),
         cmocka_unit_test(test_fault_injection_fails_the_nth_request_once),
+        cmocka_unit_test(test_fault_injection_fails_several_in_a_row),
+        cmocka_unit_test(test_fault_injection_fails_all_from_the_nth_on),
         cmocka_unit_test(test_fault_sweep_leaves_the_heap_usable),
         cmocka_unit_test(test_chunks_are_aligned_writable_and_counted),
         cmocka_unit_test(test_refused_chunks_count_nothing),

@@ -145,6 +145,33 @@ static void one_in_a_cycle_is_delayed_everywhere(struct vm_fixture *fixture)
 
 /* ---- What it may do ---- */
 
+/* Lets go of its partner, which has been found dead by the same cycle and waits for its own destructor. */
+static void let_go_of_partner(struct vm *vm, struct vm_object *object)
+{
+    ++*(int *)vm_context(vm);
+    vm_object_set(vm, object, 0, vm_null());
+}
+
+static void one_may_drop_another_that_is_due(struct vm_fixture *fixture)
+{
+    struct vm *vm = fixture->vm;
+    int calls = 0;
+    vm_context_set(vm, &calls);
+    struct vm_class *class_entry = vm_class_define(vm, "Partner", two_properties, 2, let_go_of_partner);
+    vm_frame_enter(vm, 2);
+    for (uint32_t i = 0; i < 2; i++)
+        vm_local_set(vm, i, vm_object_value(vm_object_new(vm, class_entry)));
+    for (uint32_t i = 0; i < 2; i++)
+        vm_object_set(vm, vm_as_object(vm_local_get(vm, i)), 0, vm_value_copy(vm, vm_local_get(vm, 1 - i)));
+    vm_frame_leave(vm);
+    assert_int_equal(calls, 0);
+    vm_fixture_settle(fixture);
+    if (vm_fixture_is_exact(fixture))
+        assert_int_equal(calls, 2);
+    vm_fixture_reopen(fixture, NULL);
+    assert_int_equal(calls, 2);
+}
+
 static void resurrection_lasts_and_the_destructor_does_not_run_again(struct vm_fixture *fixture)
 {
     struct vm *vm = fixture->vm;
@@ -299,6 +326,7 @@ int main(void)
         VM_CASE(a_delay_is_bounded_by_two_cycles, SM_CAP_COLLECT),
         VM_CASE(a_holder_that_died_by_tracing_delays_it, 0),
         VM_CASE(one_in_a_cycle_is_delayed_everywhere, 0),
+        VM_CASE(one_may_drop_another_that_is_due, 0),
         VM_CASE(resurrection_lasts_and_the_destructor_does_not_run_again, 0),
         VM_CASE(it_may_collect, 0),
         VM_CASE(a_pending_exception_is_a_root_until_it_is_taken, 0),

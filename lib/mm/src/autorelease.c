@@ -26,11 +26,15 @@ bool sm_autorelease_add(struct sm_manager *mm, struct sm_object *object)
     return true;
 }
 
+/* A safepoint inside a destructor is none of the code that it interrupts. */
 void sm_autorelease_drain(struct sm_manager *mm)
 {
     struct sm_autorelease *autorelease = &mm->autorelease;
-    while (autorelease->count > 0)
+    size_t kept = mm->finalizers.running == NULL ? 0 : mm->finalizers.running->autoreleased;
+    while (autorelease->count > kept)
         sm_value_drop(mm, sm_value_from_object(autorelease->objects[--autorelease->count], 0));
+    if (kept > 0)
+        sm_attention_raise(mm, SM_ATTENTION_RELEASE);
 }
 
 void sm_autorelease_finish(struct sm_autorelease *autorelease)

@@ -128,6 +128,8 @@ bool sm_births_prepare(struct sm_manager *mm)
         sm_sample_live(mm);
         while (has_event_by(births, births->clock))
             apply_next(mm);
+        /* A record that does not fit is given up on the way. */
+        is_scheduled = births->schedule != NULL;
     }
     return sm_slot_reserve(is_scheduled ? &births->scheduled : &births->loose);
 }

@@ -10,4 +10,7 @@
 sm_status sm_error_set(struct sm_error *error, sm_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/** Replace control characters in `detail`: what a user wrote may be quoted in it, whatever it holds. Threads: any. */
+void sm_keep_one_line(char *detail);
+
 #endif

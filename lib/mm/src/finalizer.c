@@ -46,7 +46,8 @@ static void compact_registered(struct sm_finalizers *finalizers)
 /* Room for one more registered object, in both arrays. */
 static bool make_room(struct sm_finalizers *finalizers)
 {
-    if (finalizers->gap_count > 16 && finalizers->gap_count * 2 > finalizers->count)
+    bool is_sparse = finalizers->gap_count > 16 && finalizers->gap_count * 2 > finalizers->count;
+    if (is_sparse && !finalizers->is_running_all)
         compact_registered(finalizers);
     if (finalizers->count == finalizers->capacity && !grow(&finalizers->registered, &finalizers->capacity))
         return false;
@@ -147,7 +148,7 @@ static void run(struct sm_manager *mm, struct sm_object *object, bool is_prompt)
 {
     struct sm_finalizers *finalizers = &mm->finalizers;
     const struct sm_type *type = sm_type_get(mm, object->type);
-    struct sm_running_finalizer here = {object, finalizers->running, is_prompt};
+    struct sm_running_finalizer here = {object, finalizers->running, is_prompt, mm->autorelease.count};
     if (mm->recorder != NULL)
         sm_record_destructor(mm, object);
     SM_ASSERT((sm_object_flags(object) & SM_OBJECT_FINALIZED) != 0);
@@ -164,9 +165,24 @@ static void run_one(struct sm_manager *mm)
     run(mm, finalizers->ready[finalizers->ready_first++], false);
 }
 
-/* Where a registered object stands; without the index this is a search, which only the end of a request asks for. */
+/* False, and no index: no memory. */
+static bool index_registered(struct sm_finalizers *finalizers)
+{
+    for (size_t i = 0; i < finalizers->count; i++) {
+        struct sm_object *object = finalizers->registered[i];
+        if (object != NULL && !sm_finalizer_index_put(&finalizers->index, object, i)) {
+            sm_finalizer_index_finish(&finalizers->index);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Where a registered object stands. Only the end of a request asks without an index, and then for many of them. */
 static size_t take_position(struct sm_finalizers *finalizers, const struct sm_object *object)
 {
+    if (!finalizers->is_indexed)
+        finalizers->is_indexed = finalizers->is_indexed_late = index_registered(finalizers);
     if (finalizers->is_indexed)
         return sm_finalizer_index_take(&finalizers->index, object);
     size_t position = 0;
@@ -220,8 +236,9 @@ static void run_registered(struct sm_manager *mm)
 {
     struct sm_finalizers *finalizers = &mm->finalizers;
     compact_registered(finalizers);
+    finalizers->is_running_all = true;
     size_t end = finalizers->count;
-    for (size_t i = 0; i < end && i < finalizers->count; i++) {
+    for (size_t i = 0; i < end; i++) {
         struct sm_object *object = finalizers->registered[i];
         if (object == NULL)
             continue;
@@ -229,6 +246,24 @@ static void run_registered(struct sm_manager *mm)
         sm_finalizer_run_now(mm, object);
         sm_count_remove(mm, object);
     }
+    finalizers->is_running_all = false;
+}
+
+/* Those left over have no place any more: their last drop must not look for one. */
+static void cut_off(struct sm_finalizers *finalizers)
+{
+    for (size_t i = 0; i < finalizers->count; i++) {
+        struct sm_object *object = finalizers->registered[i];
+        if (object == NULL)
+            continue;
+        sm_object_clear_flags(object, SM_OBJECT_FINALIZABLE);
+        sm_object_set_flags(object, SM_OBJECT_FINALIZED);
+    }
+    finalizers->count = 0;
+    finalizers->gap_count = 0;
+    finalizers->is_indexed = finalizers->is_indexed && !finalizers->is_indexed_late;
+    finalizers->is_indexed_late = false;
+    sm_finalizer_index_finish(&finalizers->index);
 }
 
 void sm_finalizers_run_all(struct sm_manager *mm)
@@ -246,9 +281,7 @@ void sm_finalizers_run_all(struct sm_manager *mm)
             sm_finalizers_run_ready(mm);
         }
     }
-    finalizers->count = 0;
-    finalizers->gap_count = 0;
-    sm_finalizer_index_finish(&finalizers->index);
+    cut_off(finalizers);
 }
 
 void sm_finalizers_finish(struct sm_finalizers *finalizers)

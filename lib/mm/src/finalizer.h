@@ -19,7 +19,8 @@
 struct sm_running_finalizer {
     struct sm_object *object;
     struct sm_running_finalizer *outer;
-    bool is_prompt; /**< its object's last drop started it, not a cycle */
+    bool is_prompt;      /**< its object's last drop started it, not a cycle */
+    size_t autoreleased; /**< what the code that it interrupts may hold: the first so many of sm_autorelease */
 };
 
 struct sm_finalizers {
@@ -27,6 +28,8 @@ struct sm_finalizers {
     size_t gap_count;              /**< of them NULL */
     struct sm_object **registered; /**< in order of registration */
     bool is_indexed;               /**< counts may end an object: keep `index` */
+    bool is_indexed_late;          /**< only to the end of the request, which has begun */
+    bool is_running_all;           /**< in order of registration: gaps stay */
     struct sm_finalizer_index index;
     size_t ready_first, ready_end, ready_capacity;
     struct sm_object **ready;

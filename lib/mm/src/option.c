@@ -7,6 +7,7 @@
 #include "sapimem/option.h"
 
 #include "assertion.h"
+#include "error.h"
 
 #include <locale.h>
 #include <math.h>
@@ -224,6 +225,7 @@ __attribute__((format(printf, 2, 3))) static void line_add(struct line *line, co
     va_start(arguments, format);
     int added = vsnprintf(line->text + line->length, line->capacity - line->length, format, arguments);
     va_end(arguments);
+    sm_keep_one_line(line->text + line->length);
     size_t room = line->capacity - line->length - 1;
     if (added > 0)
         line->length += (size_t)added < room ? (size_t)added : room;

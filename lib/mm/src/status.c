@@ -23,8 +23,7 @@ const char *sm_status_name(sm_status status)
     return index < sizeof(status_names) / sizeof(status_names[0]) ? status_names[index] : "unknown status";
 }
 
-/* What a user wrote may be quoted in it, whatever it holds; it stays one line. */
-static void keep_one_line(char *detail)
+void sm_keep_one_line(char *detail)
 {
     for (; *detail != '\0'; detail++)
         if ((unsigned char)*detail < ' ' || *detail == '\x7f')
@@ -40,7 +39,7 @@ sm_status sm_error_set(struct sm_error *error, sm_status status, const char *for
     va_start(arguments, format);
     vsnprintf(error->detail, sizeof(error->detail), format, arguments);
     va_end(arguments);
-    keep_one_line(error->detail);
+    sm_keep_one_line(error->detail);
     return status;
 }
 
@@ -54,7 +53,7 @@ sm_status sm_policy_fail(struct sm_manager *mm, sm_status status, const char *fo
     va_start(arguments, format);
     vsnprintf(mm->error.detail, sizeof(mm->error.detail), format, arguments);
     va_end(arguments);
-    keep_one_line(mm->error.detail);
+    sm_keep_one_line(mm->error.detail);
     return status;
 }
 

@@ -86,7 +86,7 @@ static void run_prompt_destructor(struct sm_manager *mm, struct sm_object *objec
         return;
     object->count = 1;
     sm_finalizer_run_now(mm, object);
-    object->count--;
+    object->count -= object->count != SM_COUNT_MAX;
 }
 
 void sm_count_zero_slow(struct sm_manager *mm, struct sm_object *object)

@@ -35,6 +35,18 @@ static void restore(struct vm *vm, const struct vm_catch *here)
     vm_stack_restore(vm, here->frame_count, here->top);
 }
 
+/* What is dropped on the way may run destructors, and those that fail put lines of their own on the manager. */
+static void land(struct vm *vm, struct vm_catch *here)
+{
+    struct sm_manager *mm = vm_manager(vm);
+    char line[SM_DETAIL_BYTES];
+    snprintf(line, sizeof(line), "%s", sm_error_detail(mm));
+    restore(vm, here);
+    leave(vm, here);
+    if (sm_error_status(mm) != here->status || strcmp(sm_error_detail(mm), line) != 0)
+        (void)sm_policy_fail(mm, here->status, "%s", line);
+}
+
 sm_status vm_try(struct vm *vm, void (*body)(struct vm *vm, void *context), void *context)
 {
     struct vm_catch here;
@@ -43,10 +55,10 @@ sm_status vm_try(struct vm *vm, void (*body)(struct vm *vm, void *context), void
         body(vm, context);
         VM_ASSERT(vm->innermost_catch == &here);
         VM_ASSERT(vm->held_count == here.held_count);
+        leave(vm, &here);
     } else {
-        restore(vm, &here);
+        land(vm, &here);
     }
-    leave(vm, &here);
     return here.status;
 }
 

@@ -42,9 +42,17 @@ struct sm_value vm_exception_previous(struct sm_value exception)
     return vm_object_get(object, previous_slot(object->class_entry));
 }
 
+static bool is_throwable(struct sm_value value)
+{
+    if (vm_tag_of(value) != VM_OBJECT)
+        return false;
+    const struct vm_class *class_entry = vm_as_object(value)->class_entry;
+    return previous_slot(class_entry) < class_entry->property_count;
+}
+
 static bool chain_has(struct sm_value exception, const struct sm_object *object)
 {
-    for (; vm_tag_of(exception) == VM_OBJECT; exception = vm_exception_previous(exception)) {
+    for (; is_throwable(exception); exception = vm_exception_previous(exception)) {
         if (sm_value_object(exception) == object)
             return true;
     }
@@ -59,7 +67,7 @@ static void chain(struct vm *vm, struct sm_value later, struct sm_value earlier)
         vm_value_drop(vm, earlier);
         return;
     }
-    while (vm_tag_of(vm_exception_previous(last)) == VM_OBJECT)
+    while (is_throwable(vm_exception_previous(last)))
         last = vm_exception_previous(last);
     struct vm_object *object = vm_as_object(last);
     vm_object_set(vm, object, previous_slot(object->class_entry), earlier);
@@ -71,10 +79,9 @@ static void check_throwable(struct vm *vm, struct sm_value exception)
 {
     if (vm_tag_of(exception) != VM_OBJECT)
         vm_fail(vm, SM_ERR_INVALID_ARGUMENT, "only objects can be thrown");
-    const struct vm_class *class_entry = vm_as_object(exception)->class_entry;
-    if (previous_slot(class_entry) == class_entry->property_count)
+    if (!is_throwable(exception))
         vm_fail(vm, SM_ERR_INVALID_ARGUMENT, "an object of class %s cannot be thrown: it has no property 'previous'",
-                class_entry->name->data);
+                vm_as_object(exception)->class_entry->name->data);
 }
 
 /* Pending before it is chained: the later one is a root then. */

@@ -60,13 +60,11 @@ static void end(struct vm *vm, struct vm_generator *generator)
     struct vm_generator_frame *frame = generator->frame;
     if (frame == NULL)
         return;
-    sm_store_pointer_move(mm, owner, &generator->frame, NULL);
     /* Beside tracing the counts of what its locals held would stay too high: nobody drops a frame's locals but this. */
     if (!vm_counting(vm))
         for (uint32_t i = 0; i < generator->function->local_count; i++)
             sm_store(mm, &frame->header, &frame->locals[i], vm_undef());
-    else
-        sm_count_remove(mm, &frame->header);
+    sm_store_pointer(mm, owner, &generator->frame, NULL);
 }
 
 static void run_finally(struct vm *vm, struct sm_object *object)
@@ -90,7 +88,8 @@ void vm_generator_finalize(struct sm_manager *mm, struct sm_object *object, void
 
 void vm_generators_abort(struct vm *vm, struct vm_generator *outermost_kept)
 {
-    while (vm->running_generator != outermost_kept) {
+    /* Where the request has ended meanwhile, that one is gone, and so are all others. */
+    while (vm->running_generator != NULL && vm->running_generator != outermost_kept) {
         struct vm_generator *generator = vm->running_generator;
         vm->running_generator = generator->outer_running;
         generator->outer_running = NULL;
@@ -109,10 +108,20 @@ static void begin(struct vm *vm, struct vm_generator *generator)
         vm_fail_allocation(vm);
 }
 
-/* It is a temporary while it runs: a root, and one holder more. */
-static void resume(struct vm *vm, struct vm_generator *generator)
+/* A temporary while it runs and is looked at afterwards: a root, and one holder more, for its body may give up all others. */
+static void hold(struct vm *vm, struct vm_generator *generator)
 {
     vm_temporary_push(vm, vm_value_copy(vm, vm_generator_value(generator)));
+}
+
+static void let_go(struct vm *vm)
+{
+    vm_value_drop(vm, vm_temporary_pop(vm));
+}
+
+/* The caller holds it. */
+static void resume(struct vm *vm, struct vm_generator *generator)
+{
     if (generator->phase == PHASE_NEW)
         begin(vm, generator);
     generator->phase = PHASE_RUNNING;
@@ -127,7 +136,6 @@ static void resume(struct vm *vm, struct vm_generator *generator)
     generator->phase = PHASE_SUSPENDED;
     if (step == VM_GENERATOR_RETURNED)
         end(vm, generator);
-    vm_value_drop(vm, vm_temporary_pop(vm));
 }
 
 static void refuse_running(struct vm *vm, const struct vm_generator *generator)
@@ -137,10 +145,14 @@ static void refuse_running(struct vm *vm, const struct vm_generator *generator)
                 generator->function->name);
 }
 
-static void begin_if_new(struct vm *vm, struct vm_generator *generator)
+/* Whether it was: then it is held. */
+static bool begin_if_new(struct vm *vm, struct vm_generator *generator)
 {
-    if (generator->phase == PHASE_NEW)
-        resume(vm, generator);
+    if (generator->phase != PHASE_NEW)
+        return false;
+    hold(vm, generator);
+    resume(vm, generator);
+    return true;
 }
 
 /* One whose body bailed out still has what it yielded before. */
@@ -155,47 +167,63 @@ static void send(struct vm *vm, struct vm_generator *generator, struct sm_value 
         vm_value_drop(vm, value);
         return;
     }
-    sm_store_take(vm_manager(vm), &generator->identity.header, &generator->sent, value);
+    /* What was sent before goes after the step, for its destructor may go on with the generator. */
+    vm_temporary_push(vm, generator->sent);
+    sm_store_move(vm_manager(vm), &generator->identity.header, &generator->sent, value);
     resume(vm, generator);
+    vm_value_drop(vm, vm_temporary_pop(vm));
 }
 
 bool vm_generator_valid(struct vm *vm, struct vm_generator *generator)
 {
-    begin_if_new(vm, generator);
-    return generator->phase != PHASE_ENDED;
+    bool held = begin_if_new(vm, generator);
+    bool valid = generator->phase != PHASE_ENDED;
+    if (held)
+        let_go(vm);
+    return valid;
 }
 
 struct sm_value vm_generator_current(struct vm *vm, struct vm_generator *generator)
 {
-    begin_if_new(vm, generator);
-    return current_of(generator);
+    bool held = begin_if_new(vm, generator);
+    struct sm_value current = current_of(generator);
+    if (held)
+        let_go(vm);
+    return current;
 }
 
 int64_t vm_generator_key(struct vm *vm, struct vm_generator *generator)
 {
-    begin_if_new(vm, generator);
-    return generator->key;
+    bool held = begin_if_new(vm, generator);
+    int64_t key = generator->key;
+    if (held)
+        let_go(vm);
+    return key;
 }
 
 void vm_generator_next(struct vm *vm, struct vm_generator *generator)
 {
     refuse_running(vm, generator);
-    bool is_new = generator->phase == PHASE_NEW;
-    begin_if_new(vm, generator);
-    if (!is_new)
+    if (!begin_if_new(vm, generator)) {
+        hold(vm, generator);
         send(vm, generator, vm_null());
+    }
+    let_go(vm);
 }
 
 struct sm_value vm_generator_send(struct vm *vm, struct vm_generator *generator, struct sm_value value)
 {
     refuse_running(vm, generator);
+    hold(vm, generator);
     if (generator->phase == PHASE_NEW) {
         vm_temporary_push(vm, value);
         resume(vm, generator);
         value = vm_temporary_pop(vm);
     }
     send(vm, generator, value);
-    return current_of(generator);
+    struct sm_value current = current_of(generator);
+    let_go(vm);
+    return current;
 }
 
 struct sm_value vm_generator_returned(const struct vm_generator *generator)

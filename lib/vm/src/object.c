@@ -51,6 +51,8 @@ struct destructor_call {
 static void run_call(struct vm *vm, void *context)
 {
     const struct destructor_call *call = (const struct destructor_call *)context;
+    /* The frame that it interrupts may be half gone: temporaries need one of its own, which ends with the stack's rest. */
+    vm_frame_enter(vm, 0);
     call->body(vm, call->object);
 }
 

@@ -183,6 +183,8 @@ static void drop_tables(struct vm *vm)
 /* All tables outlast the destructors, as in PHP; those may use them. */
 sm_status vm_request_close(struct vm *vm)
 {
+    /* A body that ends the request is never continued. */
+    vm_generators_abort(vm, NULL);
     vm_stack_restore(vm, 0, vm->stack);
     vm_exception_report(vm);
     vm->shutting_down = true;

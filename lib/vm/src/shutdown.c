@@ -35,19 +35,25 @@ static uint64_t globals_end(const struct vm *vm)
     return globals == NULL ? 0 : globals->used;
 }
 
+static uint64_t globals_count(const struct vm *vm)
+{
+    const struct vm_array *globals = vm->tables[VM_TABLE_GLOBALS];
+    return globals == NULL ? 0 : globals->count;
+}
+
 /* ---- By the counts of the policy ---- */
 
+/* As PHP goes on while their number changes: a destructor may put as many in their places. */
 static bool drop_sole_globals(struct vm *vm)
 {
-    bool dropped = false;
+    uint64_t count = globals_count(vm);
     for (uint64_t i = globals_end(vm); i-- > 0;) {
         struct vm_bucket *bucket = object_global(vm, i);
         if (bucket == NULL || sm_value_object(bucket->value)->count != 1)
             continue;
         vm_hash_remove(vm, vm->tables[VM_TABLE_GLOBALS], bucket);
-        dropped = true;
     }
-    return dropped;
+    return globals_count(vm) != count;
 }
 
 /* ---- By one trace ---- */

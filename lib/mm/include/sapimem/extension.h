@@ -41,7 +41,8 @@ static inline bool sm_handle_is_none(sm_handle handle)
  * Allocate `size` raw bytes; the address is stable.
  *
  * The bytes live as long as something refers to their object: a handle from sm_bytes_handle, an
- * extension root, a slot. Until the next safepoint they live in any case.
+ * extension root, a slot. Until the next safepoint they live in any case; one inside a destructor that a drop
+ * has started in the middle is none.
  * Returns:     16-byte aligned memory, uninitialised; NULL when out of memory (sm_error_detail says why).
  */
 void *sm_alloc_bytes(struct sm_manager *mm, size_t size);

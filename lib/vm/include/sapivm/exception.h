@@ -30,7 +30,7 @@ bool vm_exception_pending(const struct vm *vm);
 /** Catch: the pending exception, owned, which is pending no more; undefined when there was none. */
 struct sm_value vm_exception_take(struct vm *vm);
 
-/** Its `previous`, borrowed; null at the end of the chain. */
+/** Its `previous`, borrowed; null at the end of the chain, which also ends at an object that cannot be thrown. */
 struct sm_value vm_exception_previous(struct sm_value exception);
 
 /** Exceptions that reached the end of a request. */

@@ -69,7 +69,7 @@ struct vm_generator *vm_generator_new(struct vm *vm, const struct vm_generator_f
 
 /** Run to the first yield if it has not begun. False once it has ended. */
 bool vm_generator_valid(struct vm *vm, struct vm_generator *generator);
-/** The value yielded last (borrowed), and its key, counted from 0; undefined and -1 once it has ended. Both begin it. */
+/** The value yielded last (borrowed from the generator, whose holder keeps it), and its key, counted from 0; undefined and -1 once it has ended. Both begin it. */
 struct sm_value vm_generator_current(struct vm *vm, struct vm_generator *generator);
 int64_t vm_generator_key(struct vm *vm, struct vm_generator *generator);
 /** Continue to the next yield, or begin. It and vm_generator_send bail out inside the generator's own body. */

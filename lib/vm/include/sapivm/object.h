@@ -79,7 +79,7 @@ struct vm_class *vm_class_find(struct vm *vm, const char *name);
 /** Forget a class; false when unknown. Its objects keep it alive. */
 bool vm_class_remove(struct vm *vm, const char *name);
 
-/** A new object, properties null. Returns owned. */
+/** A new object, properties null; the class is borrowed. Returns owned. */
 struct vm_object *vm_object_new(struct vm *vm, struct vm_class *class_entry);
 
 static inline uint32_t vm_object_property_count(const struct vm_object *object)
@@ -92,7 +92,7 @@ struct sm_value vm_object_get(const struct vm_object *object, uint32_t property)
 void vm_object_set(struct vm *vm, struct vm_object *object, uint32_t property, struct sm_value value);
 struct vm_place vm_object_place(struct vm_object *object, uint32_t property);
 
-/** Wrap `value` (taken) in a new reference. Returns owned. */
+/** Wrap `value` (taken) in a new reference, returned owned; and replace what one holds by `value` (taken). */
 struct vm_reference *vm_reference_new(struct vm *vm, struct sm_value value);
 void vm_reference_set(struct vm *vm, struct vm_reference *reference, struct sm_value value);
 

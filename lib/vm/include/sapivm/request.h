@@ -14,10 +14,14 @@
 /** Begin a request: fresh tables. Under FPM everything allocated until the end goes with it. */
 void vm_request_begin(struct vm *vm);
 
-/** End it: leave all frames, drop globals and the context, run destructors, let the policy free. */
+/**
+ * End it: leave all frames, run destructors, drop globals and the context, let the policy free.
+ *
+ * A function, generator or try of the request that calls this does not go on: it bails out afterwards.
+ */
 void vm_request_end(struct vm *vm);
 
-/** Globals by name; `value` taken, undefined removes. Reading is borrowed. */
+/** Globals by name; `value` taken, undefined removes; the old one is dropped. Reading is borrowed. */
 void vm_global_set(struct vm *vm, const char *name, struct sm_value value);
 struct sm_value vm_global_get(struct vm *vm, const char *name);
 /** Where a global lives, to write an array through vm_array_write; slot NULL when unset. Valid until the next vm_global_set. */

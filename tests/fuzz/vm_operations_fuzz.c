@@ -1,0 +1,48 @@
+/* The model test's operations from bytes: the first two choose the policy and the modes, each six more are an operation. */
+#include "target.h"
+
+#include "model.h"
+
+#include <stdlib.h>
+
+enum { HEAD_BYTES = 2, OPERATIONS_MAX = 3000, CHECK_EVERY = 24 };
+
+/* bdwgc's heap is the process's and grows from input to input, so that a finding would hang on those before it. */
+static const struct sm_policy_ops *policy_of(uint8_t choice)
+{
+    const struct sm_policy_ops *candidates[16];
+    size_t count = 0;
+    const struct sm_policy_ops *ops;
+    for (size_t i = 0; (ops = sm_policy_table(i)) != NULL && count < 16; i++)
+        if (ops->unavailable == NULL && strcmp(ops->name, "boehm") != 0)
+            candidates[count++] = ops;
+    return candidates[choice % count];
+}
+
+_Noreturn static void stop(const char *line)
+{
+    fprintf(stderr, "model: %s\n", line);
+    abort();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t byte_count)
+{
+    struct sm_error error = {0};
+    if (byte_count < HEAD_BYTES)
+        return 0;
+    /* What the reclaimer's thread does cannot be replayed. */
+    const char *name = policy_of(bytes[0])->name;
+    struct model_config config = {.policy = strcmp(name, "epoch") == 0 ? "epoch:reclaim=inline" : name,
+                                  .modes = bytes[1] & MODEL_MODE_MASK,
+                                  .check_every = CHECK_EVERY,
+                                  .on_finding = stop};
+    struct model *model = (struct model *)oracle_memory(NULL, sizeof(*model));
+    if (model_open(model, &config, &error) != SM_OK)
+        stop(error.detail);
+    size_t operation_count = (byte_count - HEAD_BYTES) / MODEL_OPERATION_BYTES;
+    for (size_t i = 0; i < operation_count && i < OPERATIONS_MAX; i++)
+        model_run(model, model_operation_decode(bytes + HEAD_BYTES + i * MODEL_OPERATION_BYTES));
+    model_close(model);
+    free(model);
+    return 0;
+}

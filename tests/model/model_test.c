@@ -1,0 +1,202 @@
+/* The model test's program: every policy in every mode on one stream, or what the options say. */
+#include "stream.h"
+
+#include "test_scale.h"
+
+#include <getopt.h>
+#include <stdlib.h>
+
+static const char usage[] =
+    "usage: model_test [--policy=NAME[:options]] [--modes=N] [--seed=N] [--operations=N[k|m]] [--check-every=N]\n"
+    "                  [--fail-after=N] [--deep]\n"
+    "\n"
+    "Runs the random operations of a seed on the VM and on a plain oracle, and compares. Without --policy every\n"
+    "available policy runs, without --modes in every mode that it has; each with N operations.\n"
+    "  --modes        sum of 1 (FPM requests), 2 (a cycle at every safepoint, one after every operation), 4 (memory\n"
+    "                 limit), 8 (sharing counts), 16 (prompt destructors)\n"
+    "  --fail-after   the Nth request for memory from the system fails, once\n"
+    "  --check-every  operations between comparisons; --deep looks up every address in the heap's walk too\n"
+    "A failing stream is shortened and printed. Exits 0 when all agree, 1 when something differs, 2 on bad usage.\n";
+
+struct options {
+    const char *policy;
+    bool has_modes;
+    unsigned modes;
+    uint64_t seed, operations, check_every, fail_after;
+    bool is_deep;
+    struct model_figures sums; /**< of all runs */
+};
+
+static uint64_t parse_count(const char *text)
+{
+    char *end;
+    uint64_t number = strtoull(text, &end, 10);
+    if (*end == 'k' || *end == 'm')
+        number *= *end++ == 'k' ? 1000 : 1000000;
+    if (end == text || *end != '\0') {
+        fprintf(stderr, "model_test: '%s' is no count\n%s", text, usage);
+        exit(2);
+    }
+    return number;
+}
+
+static struct options parse(int argument_count, char **arguments)
+{
+    static const struct option known[] = {{"policy", required_argument, NULL, 'p'},
+                                          {"modes", required_argument, NULL, 'm'},
+                                          {"seed", required_argument, NULL, 's'},
+                                          {"operations", required_argument, NULL, 'n'},
+                                          {"check-every", required_argument, NULL, 'c'},
+                                          {"fail-after", required_argument, NULL, 'f'},
+                                          {"deep", no_argument, NULL, 'd'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {NULL, 0, NULL, 0}};
+    struct options options = {.seed = 1, .operations = test_scale(7000, 2500, 800), .check_every = 100};
+    int option;
+    while ((option = getopt_long(argument_count, arguments, "", known, NULL)) != -1) {
+        switch (option) {
+        case 'p':
+            options.policy = optarg;
+            break;
+        case 'm':
+            options.modes = (unsigned)parse_count(optarg), options.has_modes = true;
+            break;
+        case 's':
+            options.seed = parse_count(optarg);
+            break;
+        case 'n':
+            options.operations = parse_count(optarg);
+            break;
+        case 'c':
+            options.check_every = parse_count(optarg);
+            break;
+        case 'f':
+            options.fail_after = parse_count(optarg);
+            break;
+        case 'd':
+            options.is_deep = true;
+            break;
+        case 'h':
+            fputs(usage, stdout);
+            exit(0);
+        default:
+            fputs(usage, stderr);
+            exit(2);
+        }
+    }
+    if (optind == argument_count && (options.modes & ~(unsigned)MODEL_MODE_MASK) == 0)
+        return options;
+    fputs(usage, stderr);
+    exit(2);
+}
+
+static void add(struct model_figures *sums, const struct model_figures *figures)
+{
+    sums->operations += figures->operations;
+    sums->bailouts += figures->bailouts;
+    for (int i = 0; i < MODEL_CODE_COUNT; i++)
+        sums->finished_code_counts[i] += figures->finished_code_counts[i];
+}
+
+/* What never frees is given no more than it can hold. */
+static uint64_t operations_for(const struct options *options, const struct sm_policy_ops *ops)
+{
+    enum { UNCOLLECTED_MAX = 200000 };
+    bool collects = ops != NULL && (ops->capabilities & SM_CAP_COLLECT) != 0;
+    return collects || options->operations < UNCOLLECTED_MAX ? options->operations : UNCOLLECTED_MAX;
+}
+
+/* True: agrees. */
+static bool run_one(struct options *options, const char *policy, unsigned modes)
+{
+    struct model_config config = {.policy = policy,
+                                  .modes = modes,
+                                  .check_every = options->check_every,
+                                  .is_deep = options->is_deep,
+                                  .fail_alloc_after = options->fail_after};
+    struct model_stream stream = {
+        .seed = options->seed,
+        .operations = options->policy != NULL ? options->operations : operations_for(options, sm_policy_find(policy))};
+    struct model_figures figures;
+    enum model_outcome outcome = model_stream_try(&stream, &config, &figures, false);
+    add(&options->sums, &figures);
+    printf("%s: policy=%s modes=%u seed=%llu operations=%llu: %llu run, %llu checks, %llu destructors, %llu refused\n",
+           outcome == MODEL_AGREES ? "agrees" : "DIFFERS", policy, modes, (unsigned long long)stream.seed,
+           (unsigned long long)stream.operations, (unsigned long long)figures.operations,
+           (unsigned long long)figures.checks, (unsigned long long)figures.destructors,
+           (unsigned long long)figures.bailouts);
+    if (outcome == MODEL_AGREES)
+        return true;
+    printf("replay: model_test --policy=%s --modes=%u --seed=%llu --operations=%llu --check-every=%llu%s\n", policy,
+           modes, (unsigned long long)stream.seed, (unsigned long long)stream.operations,
+           (unsigned long long)options->check_every, options->is_deep ? " --deep" : "");
+    if (outcome != MODEL_REFUSED)
+        model_stream_shrink(&stream, &config);
+    return false;
+}
+
+/* The modes that say something about a policy: how a scheme of sharing counts is moot where everything is counted. */
+static bool is_worth(const struct sm_policy_ops *ops, unsigned modes)
+{
+    bool counts_all = (ops->capabilities & SM_CAP_COUNTS) != 0;
+    bool collects = (ops->capabilities & SM_CAP_COLLECT) != 0;
+    if ((modes & (MODEL_SHARING_COUNTS | MODEL_PROMPT)) != 0 && counts_all)
+        return false;
+    if ((modes & MODEL_COLLECT_ALWAYS) != 0 && !collects)
+        return false;
+    return strcmp(ops->name, "arena") != 0 || (modes & MODEL_FPM) != 0;
+}
+
+static unsigned run_policy(struct options *options, const struct sm_policy_ops *ops)
+{
+    static const unsigned modes[] = {0,
+                                     MODEL_FPM,
+                                     MODEL_COLLECT_ALWAYS,
+                                     MODEL_LIMIT,
+                                     MODEL_FPM | MODEL_LIMIT,
+                                     MODEL_SHARING_COUNTS,
+                                     MODEL_SHARING_COUNTS | MODEL_PROMPT,
+                                     MODEL_COLLECT_ALWAYS | MODEL_SHARING_COUNTS | MODEL_PROMPT};
+    unsigned differing = 0;
+    for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
+        if (is_worth(ops, modes[i]))
+            differing += !run_one(options, ops->name, modes[i]);
+    return differing;
+}
+
+/* A test that never did something has not tested it. */
+static unsigned require_all_done(const struct model_figures *sums)
+{
+    unsigned missing = 0;
+    for (unsigned code = 0; code < MODEL_CODE_COUNT; code++) {
+        if (sums->finished_code_counts[code] != 0)
+            continue;
+        printf("DIFFERS: no run did anything by %s\n", model_code_name(code));
+        missing++;
+    }
+    if (sums->bailouts == 0)
+        printf("DIFFERS: no operation was refused memory\n");
+    return missing + (sums->bailouts == 0);
+}
+
+int main(int argument_count, char **arguments)
+{
+    struct options options = parse(argument_count, arguments);
+    const struct sm_policy_ops *ops;
+    unsigned differing = 0;
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    if (options.policy != NULL)
+        return run_one(&options, options.policy, options.modes) ? 0 : 1;
+    for (size_t i = 0; (ops = sm_policy_table(i)) != NULL; i++) {
+        if (ops->unavailable != NULL)
+            printf("left out: policy=%s: %s\n", ops->name, ops->unavailable);
+        else if (options.has_modes)
+            differing += !run_one(&options, ops->name, options.modes);
+        else
+            differing += run_policy(&options, ops);
+    }
+    if (!options.has_modes)
+        differing += require_all_done(&options.sums);
+    printf("%llu operations in all\n", (unsigned long long)options.sums.operations);
+    return differing == 0 ? 0 : 1;
+}
