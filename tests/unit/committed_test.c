@@ -12,8 +12,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
-enum { LIVE_BYTES = 48 << 20, TOLERANCE_PERCENT = 10, ROOTS = 1 << 20 };
+enum { LIVE_BYTES = 48 << 20, TOLERANCE_PERCENT = 10, AHEAD_PERCENT = 20, ROOTS = 1 << 20 };
 
 static struct sm_object *roots[ROOTS];
 static size_t root_count;
@@ -62,24 +64,58 @@ static void fill(struct sm_manager *mm)
     }
 }
 
+struct figures {
+    uint64_t own_bytes, kernel_bytes;
+};
+
+static struct figures measure(const struct sm_policy_ops *ops)
+{
+    const struct sm_root_provider provider = {"roots", enumerate_roots, NULL};
+    memset(roots, 0, sizeof(roots)); /* its pages are the test's own */
+    uint64_t before_bytes = anonymous_bytes();
+    /* A policy that counts would never collect the garbage here, whose births nobody gives up: it is all kept. */
+    struct sm_manager *mm = manager_open(&(struct sm_config){
+        .policy = ops->name, .threshold_bytes = (ops->capabilities & SM_CAP_COUNTS) != 0 ? 0 : 4 << 20});
+    assert_int_equal(sm_roots_register(mm, &provider), SM_OK);
+    fill(mm);
+    struct figures figures = {manager_committed_bytes(mm), anonymous_bytes() - before_bytes};
+    sm_manager_destroy(mm);
+    return figures;
+}
+
+/* In a process of its own: allocators keep what one policy freed, and the next would find it there. */
+static struct figures measure_apart(const struct sm_policy_ops *ops)
+{
+    int ends[2];
+    struct figures figures = {0, 0};
+    assert_int_equal(pipe(ends), 0);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        figures = measure(ops);
+        _exit(write(ends[1], &figures, sizeof(figures)) == sizeof(figures) ? 0 : 1);
+    }
+    close(ends[1]);
+    assert_int_equal(read(ends[0], &figures, sizeof(figures)), sizeof(figures));
+    close(ends[0]);
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    return figures;
+}
+
 static void committed_agrees_with_the_kernel(void **state)
 {
     const struct sm_policy_ops *ops = *state;
-    const struct sm_root_provider provider = {"roots", enumerate_roots, NULL};
     if (IS_SANITIZED)
         skip();
-    memset(roots, 0, sizeof(roots)); /* its pages are the test's own */
-    root_count = 0;
-    uint64_t before_bytes = anonymous_bytes();
-    struct sm_manager *mm = manager_open(&(struct sm_config){.policy = ops->name, .threshold_bytes = 4 << 20});
-    assert_int_equal(sm_roots_register(mm, &provider), SM_OK);
-    fill(mm);
-    uint64_t kernel_bytes = anonymous_bytes() - before_bytes;
-    uint64_t own_bytes = manager_committed_bytes(mm);
-    print_message("%s: committed %lu, kernel %lu\n", ops->name, (unsigned long)own_bytes, (unsigned long)kernel_bytes);
-    assert_in_range(own_bytes, kernel_bytes - kernel_bytes * TOLERANCE_PERCENT / 100,
-                    kernel_bytes + kernel_bytes * TOLERANCE_PERCENT / 100);
-    sm_manager_destroy(mm);
+    struct figures figures = measure_apart(ops);
+    print_message("%s: committed %lu, kernel %lu\n", ops->name, (unsigned long)figures.own_bytes,
+                  (unsigned long)figures.kernel_bytes);
+    /* Bdwgc asks for its heap ahead, in large steps, and touches it later. */
+    uint64_t percent = strcmp(ops->name, "boehm") == 0 ? AHEAD_PERCENT : TOLERANCE_PERCENT;
+    uint64_t tolerance_bytes = figures.kernel_bytes * percent / 100;
+    assert_in_range(figures.own_bytes, figures.kernel_bytes - tolerance_bytes, figures.kernel_bytes + tolerance_bytes);
 }
 
 int main(void)

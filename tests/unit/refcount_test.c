@@ -1,5 +1,6 @@
 /** Policy refcount: deaths at the last drop, in order, without recursion; weak cells; requests. */
 #include "counted_graph.h"
+#include "manager_fixture.h"
 
 #include <string.h>
 
@@ -185,6 +186,26 @@ static void weak_cells_answer_in_the_destructor_and_not_after(void **state)
     }
     graph_drop(&graph, twin);
     assert_int_equal(live_objects(&graph), 0);
+    graph_close(&graph);
+}
+
+/* The newer entry of the chain is the only holder of the older one: giving up its value frees that while it waits. */
+static void a_retired_target_has_an_entry_that_holds_another(void **state)
+{
+    (void)state;
+    struct graph graph;
+    graph_open(&graph, "refcount", NULL);
+    struct graph_node *target = graph_plain(&graph, 1);
+    struct sm_object *older = sm_weak_entry_make(graph.mm, &target->header, graph_value(graph_leaf(&graph)));
+    struct sm_object *newer = sm_weak_entry_make(graph.mm, &target->header, graph_value(older));
+    graph_drop(&graph, older);
+    uint64_t dead_objects = manager_stats(graph.mm).retired_objects;
+    sm_retire(graph.mm, &target->header);
+    assert_null(sm_weak_get(graph.mm, newer));
+    assert_int_equal(sm_weak_entry_value(newer)->tag, 0);
+    /* The target and the older entry; the leaf is still held by this test. */
+    assert_int_equal(manager_stats(graph.mm).retired_objects - dead_objects, 2);
+    graph_drop(&graph, newer);
     graph_close(&graph);
 }
 
@@ -381,6 +402,7 @@ int main(void)
         cmocka_unit_test(a_resurrected_object_lives_and_its_destructor_does_not_run_again),
         cmocka_unit_test(a_drop_inside_a_destructor_is_complete_when_it_returns),
         cmocka_unit_test(weak_cells_answer_in_the_destructor_and_not_after),
+        cmocka_unit_test(a_retired_target_has_an_entry_that_holds_another),
         cmocka_unit_test(a_weak_entry_gives_up_its_value_with_its_target),
         cmocka_unit_test(many_cells_come_and_go),
         cmocka_unit_test(a_chain_of_a_million_nodes_dies_without_recursion),

@@ -9,9 +9,8 @@
  *
  * All three passes push an object once when they colour it, so one stack of two entries an object serves them,
  * and a third entry an object holds the list. They are reserved before anything is changed: a run is made whole or
- * not at all. What they touched serves the next run too, unless that is much. Leaves (SM_OBJECT_ACYCLIC) are counted
- * down and up with the rest, as Zend does with strings, but have no colour: white is one without counts. A saturated
- * object (a class) is left alone altogether.
+ * not at all. What they touched serves the next run too, unless that is much. Leaves (SM_OBJECT_ACYCLIC) are counted down and up with the rest, as Zend does with strings, but have
+ * no colour: white is one without counts. A saturated object (a class) is left alone altogether.
  *
  * `collected` is Zend's figure: arrays and objects (types that offer a root word), and strings that only garbage
  * held; no references, and no array storage, which is part of its array. An object of a type without the word
@@ -253,7 +252,7 @@ static void scan_roots(const struct run *run)
 static inline void list_garbage(struct run *run, struct sm_object *object)
 {
     SM_ASSERT(run->garbage_count < run->capacity);
-    object->flags |= REFCOUNT_GARBAGE;
+    sm_object_set_flags(object, REFCOUNT_GARBAGE);
     run->garbage[run->garbage_count++] = object;
 }
 
@@ -475,11 +474,17 @@ static void adjust_threshold(struct refcount_policy *refcount, int64_t collected
 }
 
 /* In Zend the run comes before the count that makes a late one a possible root is given up. */
-static void hold_late(const struct root_list *late)
+static void hold_late(struct root_list *late)
 {
     for (uint32_t i = 0; i < late->count; i++) {
-        if (late->objects[i] != NULL)
-            sm_count_add(late->objects[i]);
+        struct sm_object *object = late->objects[i];
+        if (object == NULL)
+            continue;
+        /* Its count is a link now, and it needs no run to die. */
+        if ((object->flags & REFCOUNT_DOOMED) != 0)
+            late->objects[i] = NULL;
+        else
+            sm_count_add(object);
     }
 }
 

@@ -72,24 +72,39 @@ static bool resize(struct sm_policy *policy, struct sm_object *object, size_t pa
     return blocks_resize(&refcount_of(policy)->blocks, object, payload_bytes);
 }
 
+/*
+ * What its entries kept goes. A value may be the last holder of another entry in the chain, so the next one is held
+ * meanwhile.
+ */
+static void drop_entry_values(struct refcount_policy *refcount, struct sm_weak_cell *chain)
+{
+    struct sm_manager *mm = refcount->base.mm;
+    if (chain != NULL)
+        sm_count_add(&chain->header);
+    while (chain != NULL) {
+        struct sm_weak_cell *next = chain->next;
+        struct sm_value *value = sm_weak_value_of(chain);
+        struct sm_value old = {0, 0};
+        chain->next = NULL;
+        if (next != NULL)
+            sm_count_add(&next->header);
+        if (value != NULL) {
+            old = *value;
+            *value = (struct sm_value){0, 0};
+        }
+        sm_value_drop(mm, old);
+        sm_count_remove(mm, &chain->header);
+        chain = next;
+    }
+}
+
 /* The block only: what its slots held moved elsewhere. Weak cells of it stay, without their target. */
 static void free_object(struct sm_policy *policy, struct sm_object *object)
 {
     struct refcount_policy *refcount = refcount_of(policy);
     refcount_unlink(refcount, object);
-    if ((object->flags & REFCOUNT_WEAK) != 0) {
-        struct sm_weak_cell *next;
-        for (struct sm_weak_cell *cell = sm_weak_index_take(&refcount->weak, object); cell != NULL; cell = next) {
-            struct sm_value *value = sm_weak_value_of(cell);
-            next = cell->next;
-            cell->next = NULL;
-            if (value == NULL)
-                continue;
-            struct sm_value old = *value;
-            *value = (struct sm_value){0, 0};
-            sm_value_drop(policy->mm, old);
-        }
-    }
+    if ((object->flags & REFCOUNT_WEAK) != 0)
+        drop_entry_values(refcount, sm_weak_index_take(&refcount->weak, object));
     blocks_free(&refcount->blocks, object);
 }
 
