@@ -14,7 +14,8 @@ refused() {
     [[ $code == 2 && ! -s $work/stdout && $(wc -l <"$work/stderr") == 1 ]] ||
         { echo "$*: exit code $code, expected 2 and one line"; cat "$work/stderr"; exit 1; }
 }
-"$twin" --help | grep -q '^usage: scripts/twin'
+"$twin" --help >"$work/help"
+grep -q '^usage: scripts/twin' "$work/help"
 refused "$twin" cli-que
 refused "$twin" --runs=none
 refused "$twin" --harness="$work/absent"

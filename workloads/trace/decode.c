@@ -104,6 +104,9 @@ static bool give_back_entry(struct decoder *decoder, uint32_t entry)
     return true;
 }
 
+/** 1 GiB of values in one object: no array that was recorded comes near. */
+#define TRACE_OBJECT_SLOTS_MAX (UINT32_C(1) << 26)
+
 /* ---- Events, one function for each shape. ---- */
 
 static sm_status check_allocation(struct decoder *decoder, const struct trace_fields *fields)
@@ -114,6 +117,10 @@ static sm_status check_allocation(struct decoder *decoder, const struct trace_fi
     /* Two hidden slots may come on top: of a weak object, and of one with a destructor. */
     if (fields->bytes + (fields->slot_count + 2) * sizeof(struct sm_value) > SM_PAYLOAD_MAX)
         return REFUSE(decoder, "object of more than %llu bytes", (unsigned long long)SM_PAYLOAD_MAX);
+    /* Each slot costs the replay a record; one line must not ask for gigabytes of them. */
+    if (fields->slot_count > TRACE_OBJECT_SLOTS_MAX)
+        return REFUSE(decoder, "%u slots for one object, expected at most %u", (unsigned)fields->slot_count,
+                      TRACE_OBJECT_SLOTS_MAX);
     if (fields->slot_count + 1 > UINT32_MAX - 1 - decoder->program->edge_limit)
         return REFUSE(decoder, "more than %u slots in all", UINT32_MAX - 1);
     if (!fields->has_owner && decoder->depth == 0)
