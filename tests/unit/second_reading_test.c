@@ -50,7 +50,8 @@ static void calls_a_closure(struct vm *vm, struct vm_object *object)
 static void a_destructor_has_temporaries_while_a_frame_is_left(struct vm_fixture *fixture)
 {
     struct vm *vm = fixture->vm;
-    int calls = 0;
+    static int calls; /* where nothing is reclaimed destructors run after this function has returned */
+    calls = 0;
     vm_context_set(vm, &calls);
     vm_frame_enter(vm, 3);
     vm_local_set(vm, 1, instance_of(vm, "Caller", calls_a_closure));
@@ -76,7 +77,8 @@ static void reaches_a_safepoint(struct vm *vm, struct vm_object *object)
 static void bytes_outlive_a_safepoint_of_a_destructor(struct vm_fixture *fixture)
 {
     struct vm *vm = fixture->vm;
-    int calls = 0;
+    static int calls;
+    calls = 0;
     vm_context_set(vm, &calls);
     vm_frame_enter(vm, 1);
     vm_local_set(vm, 0, instance_of(vm, "Safe", reaches_a_safepoint));
@@ -96,7 +98,8 @@ static void bytes_outlive_a_safepoint_of_a_destructor(struct vm_fixture *fixture
 static void fresh_objects_outlive_a_safepoint_of_a_destructor(struct vm_fixture *fixture)
 {
     struct vm *vm = fixture->vm;
-    int calls = 0;
+    static int calls;
+    calls = 0;
     vm_context_set(vm, &calls);
     vm_frame_enter(vm, 1);
     vm_local_set(vm, 0, instance_of(vm, "Safe", reaches_a_safepoint));
@@ -133,7 +136,8 @@ static void makes_another(struct vm *vm, struct vm_object *object)
 static void an_endless_line_of_destructors_is_cut_off(struct vm_fixture *fixture)
 {
     struct vm *vm = fixture->vm;
-    int calls = 0;
+    static int calls;
+    calls = 0;
     vm_context_set(vm, &calls);
     struct sm_value first = instance_of(vm, "Endless", makes_another);
     sm_handle local = sm_alloc_value(fixture->mm, first);
@@ -158,7 +162,8 @@ static void puts_another_in_its_place(struct vm *vm, struct vm_object *object)
 static void a_global_that_comes_back_does_not_hold_up_the_end(struct vm_fixture *fixture)
 {
     struct vm *vm = fixture->vm;
-    int calls = 0;
+    static int calls;
+    calls = 0;
     vm_context_set(vm, &calls);
     vm_global_set(vm, "again", instance_of(vm, "Again", puts_another_in_its_place));
     vm_fixture_reopen(fixture, NULL);
@@ -349,7 +354,8 @@ static const struct vm_generator_function owning = {"owning", owns_objects, NULL
 /* The frame of a generator that ends was nobody's while its locals were dropped; their destructors allocate. */
 static void the_frame_of_an_ending_generator_outlives_its_locals(struct vm_fixture *fixture)
 {
-    int calls = 0;
+    static int calls;
+    calls = 0;
     vm_fixture_reopen(fixture, collect_every_alloc);
     struct vm *vm = fixture->vm;
     vm_context_set(vm, &calls);
@@ -506,7 +512,8 @@ static struct sm_value possible_root(struct vm *vm)
 /* Likewise where the buffer is full: the late roots were counted up and down, which killed a waiting one twice. */
 static void a_cycle_for_late_roots_leaves_alone_what_waits_to_die(struct vm_fixture *fixture)
 {
-    int calls = 0;
+    static int calls;
+    calls = 0;
     vm_fixture_reopen(fixture, threshold_of_two_roots);
     struct vm *vm = fixture->vm;
     vm_context_set(vm, &calls);
