@@ -32,6 +32,17 @@ static struct sm_value wide_array(struct vm *vm)
     return vm_object_value(object);
 }
 
+/* One stale word may hold a whole graph under a conservative policy: of five like it three must die all the same. */
+static void most_graphs_die(struct vm_fixture *fixture, php_build *build, uint64_t live_before, uint64_t graph_objects)
+{
+    for (int i = 0; i < 4; i++) {
+        vm_global_set(fixture->vm, "kept", build(fixture->vm));
+        vm_global_set(fixture->vm, "kept", vm_null());
+        (void)php_collect(fixture);
+    }
+    assert_in_range(php_settled(fixture), 0, live_before + 2 * graph_objects + graph_objects / 10);
+}
+
 static void build_hold_drop(struct vm_fixture *fixture, php_build *build, uint64_t collected, unsigned depth)
 {
     struct vm *vm = fixture->vm;
@@ -43,10 +54,11 @@ static void build_hold_drop(struct vm_fixture *fixture, php_build *build, uint64
     (void)php_collect(fixture);
     vm_fixture_settle(fixture);
     assert_true(vm_value_hash(vm, vm_global_get(vm, "kept"), depth) == hash);
+    uint64_t graph_objects = php_live(fixture) - live_before;
     vm_global_set(vm, "kept", vm_null());
     php_expect_gone(fixture, live_before, collected, NULL);
     if (php_is_boehm(fixture))
-        assert_in_range(php_settled(fixture), 0, live_before + collected / 10);
+        most_graphs_die(fixture, build, live_before, graph_objects);
 }
 
 /* PHP 8.2: one for each node. A million of them: unit/large_graphs_test. */
