@@ -7,6 +7,7 @@
 #include "signals.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,11 +19,14 @@
 
 static const char recording_policy[] = "refcount";
 
-/** How often the waiting process looks for a signal. */
-enum { WAIT_NS = 20000000 };
+/** How often the waiting process looks for a signal, and how often it tells how far the recording is. */
+enum { WAIT_NS = 20000000, TELL_EVERY_NS = 200000000 };
 
 /* What the recording process tells; shared memory. */
 struct verdict {
+    /* How far it is, while it works: a figure to show, so relaxed on both sides. */
+    uint64_t alloc_bytes;
+    uint64_t steps;
     bool is_done;
     struct sm_error error; /* status SM_OK: the record is whole */
 };
@@ -57,7 +61,8 @@ static bool work_is_done(const struct hx_plan *plan, const struct wl_instance *i
 }
 
 /* As the run itself goes, up to its final drain; what cycles keep is looked for after each step. */
-static sm_status record_steps(const struct hx_plan *plan, struct wl_instance *instance, struct sm_error *error)
+static sm_status record_steps(const struct hx_plan *plan, struct wl_instance *instance, struct verdict *verdict,
+                              struct sm_error *error)
 {
     enum wl_step step;
     do {
@@ -65,6 +70,8 @@ static sm_status record_steps(const struct hx_plan *plan, struct wl_instance *in
         if (step == WL_STEP_FAILED || step == WL_STEP_INVALID)
             return step_failure(instance, step, error);
         sm_death_record_trace(instance->mm);
+        __atomic_store_n(&verdict->alloc_bytes, sm_hot(instance->mm)->alloc_bytes, __ATOMIC_RELAXED);
+        __atomic_store_n(&verdict->steps, instance->steps_done, __ATOMIC_RELAXED);
     } while (step != WL_STEP_DONE && !work_is_done(plan, instance));
     step = instance->ops->finish(instance);
     if (step == WL_STEP_FAILED || step == WL_STEP_INVALID)
@@ -72,8 +79,9 @@ static sm_status record_steps(const struct hx_plan *plan, struct wl_instance *in
     return sm_quiesce(instance->mm);
 }
 
-static sm_status record(const struct hx_plan *plan, const struct sm_death_tape *tape, struct sm_error *error)
+static sm_status record(const struct hx_plan *plan, const struct sm_death_tape *tape, struct verdict *verdict)
 {
+    struct sm_error *error = &verdict->error;
     struct sm_death_recorder *recorder = NULL;
     struct wl_instance *instance = NULL;
     sm_status status = sm_death_recorder_create(tape, &recorder, error);
@@ -82,7 +90,7 @@ static sm_status record(const struct hx_plan *plan, const struct sm_death_tape *
     struct wl_config config = recording_config(plan, recorder);
     status = plan->workload->create(&config, &instance, error);
     if (status == SM_OK)
-        status = record_steps(plan, instance, error);
+        status = record_steps(plan, instance, verdict, error);
     if (status == SM_OK)
         status = sm_death_recorder_finish(recorder, error);
     /* The process ends here: what it holds goes with it. */
@@ -94,7 +102,7 @@ _Noreturn static void recording_process(const struct hx_plan *plan, const struct
 {
     hx_signals_let_end(true);
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-    verdict->error.status = record(plan, tape, &verdict->error);
+    verdict->error.status = record(plan, tape, verdict);
     verdict->is_done = true;
     _exit(0);
 }
@@ -121,6 +129,31 @@ static void end_process(pid_t process)
     (void)waitpid(process, NULL, 0);
 }
 
+/* Whether anybody is told follows from --progress and the terminal, as of the run itself. */
+static bool is_told(const struct hx_plan *plan)
+{
+    uint64_t choice = plan->options.value[HX_OPT_PROGRESS].count;
+    return choice == HX_PROGRESS_ALWAYS || (choice == HX_PROGRESS_AUTO && isatty(STDERR_FILENO) != 0);
+}
+
+static void tell(const struct verdict *verdict, uint64_t elapsed_ns)
+{
+    bool is_terminal = isatty(STDERR_FILENO) != 0;
+    char allocated[HX_QUANTITY_BYTES], elapsed[HX_QUANTITY_BYTES];
+    uint64_t steps = __atomic_load_n(&verdict->steps, __ATOMIC_RELAXED);
+    fprintf(stderr, "%srecording deaths under %s  %s  %s allocated  %" PRIu64 " step%s%s",
+            is_terminal ? "\r\033[K" : "", recording_policy, hx_format_ns(elapsed_ns, elapsed),
+            hx_format_bytes(__atomic_load_n(&verdict->alloc_bytes, __ATOMIC_RELAXED), allocated), steps,
+            hx_plural_s(steps), is_terminal ? "" : "\n");
+    fflush(stderr);
+}
+
+static void clear(const struct hx_plan *plan)
+{
+    if (is_told(plan) && isatty(STDERR_FILENO) != 0)
+        fputs("\r\033[K", stderr);
+}
+
 /* Why not to wait any longer. */
 static enum hx_stop stop_reason(const struct hx_plan *plan, uint64_t start_ns)
 {
@@ -134,10 +167,15 @@ static sm_status wait_for(pid_t process, const struct hx_plan *plan, const struc
                           struct sm_error *error)
 {
     const struct timespec rest = {0, WAIT_NS};
-    uint64_t start_ns = hx_now_ns();
+    uint64_t start_ns = hx_now_ns(), next_tell_ns = is_told(plan) ? start_ns : UINT64_MAX;
     int how = 0;
     pid_t ended;
     while ((ended = waitpid(process, &how, WNOHANG)) == 0) {
+        uint64_t now_ns = hx_now_ns();
+        if (now_ns >= next_tell_ns) {
+            tell(verdict, now_ns - start_ns);
+            next_tell_ns = now_ns + TELL_EVERY_NS;
+        }
         *stop = stop_reason(plan, start_ns);
         if (*stop != HX_STOP_NONE) {
             end_process(process);
@@ -172,18 +210,6 @@ static sm_status record_apart(const struct hx_plan *plan, const struct sm_death_
     return status;
 }
 
-static void tell(const struct hx_plan *plan, bool begins)
-{
-    uint64_t choice = plan->options.value[HX_OPT_PROGRESS].count;
-    bool is_terminal = isatty(STDERR_FILENO) != 0;
-    if (choice != HX_PROGRESS_ALWAYS && (choice != HX_PROGRESS_AUTO || !is_terminal))
-        return;
-    if (begins)
-        fprintf(stderr, "recording deaths under %s%s", recording_policy, is_terminal ? "" : "\n");
-    else if (is_terminal)
-        fputs("\r\033[K", stderr);
-}
-
 sm_status hx_deaths_record(const struct hx_plan *plan, struct hx_deaths *deaths, struct sm_error *error)
 {
     struct sm_death_tape tape;
@@ -194,9 +220,8 @@ sm_status hx_deaths_record(const struct hx_plan *plan, struct hx_deaths *deaths,
     if (status != SM_OK)
         return status;
     uint64_t start_ns = hx_now_ns();
-    tell(plan, true);
     status = record_apart(plan, &tape, &deaths->stop, error);
-    tell(plan, false);
+    clear(plan);
     if (status == SM_OK)
         status = sm_death_schedule_open(&tape, &deaths->schedule, error);
     /* The schedule has mapped what it reads. */

@@ -227,6 +227,13 @@ static int list_named(const char *topic, const char *name, bool as_json, struct 
     return hx_exit_refused(error.detail);
 }
 
+static int refuse_argument(const char *argument)
+{
+    struct sm_error error;
+    hx_refuse(&error, "list %.60s: expected [policies|workloads|options [NAME]] [--json]", argument);
+    return hx_exit_refused(error.detail);
+}
+
 int hx_list_command(int argument_count, char *const arguments[])
 {
     const char *words[2] = {NULL, NULL};
@@ -236,7 +243,7 @@ int hx_list_command(int argument_count, char *const arguments[])
         if (strcmp(arguments[i], "--json") == 0)
             as_json = true;
         else if (arguments[i][0] == '-' || word_count == 2)
-            return hx_exit_refused("list: expected [policies|workloads|options [NAME]] [--json]");
+            return refuse_argument(arguments[i]);
         else
             words[word_count++] = arguments[i];
     }

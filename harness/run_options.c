@@ -79,7 +79,7 @@ static const struct hx_option table[HX_OPTION_COUNT] = {
                       .minimum = 1,
                       .maximum = COUNT_MAX,
                       .default_note = "the workload's: 5 to 10 seconds of work",
-                      .help = "work until this much was allocated"},
+                      .help = "work until this much was allocated, boot included"},
     [HX_OPT_ITERATIONS] = {.name = "iterations",
                            .kind = HX_KIND_COUNT,
                            .unit = "steps",
@@ -297,7 +297,8 @@ static sm_status parse_number(const struct hx_option *option, const char *text, 
         number = (double)value->count;
     } else {
         if (sm_real_parse(text, &value->real) != SM_OK)
-            return hx_refuse(error, "--%s=%s: expected a number such as 2 or 1.5", option->name, text);
+            return hx_refuse(error, "--%s=%s: expected a number%s%s such as 2 or 1.5", option->name, text,
+                             *option->unit ? " of " : "", option->unit);
         number = value->real;
     }
     if (number < option->minimum || number > option->maximum)

@@ -465,6 +465,15 @@ static enum hx_run_status recording_failure(const struct run *run, sm_status sta
     return status == SM_ERR_OUT_OF_MEMORY ? HX_STATUS_OOM : HX_STATUS_INVALID;
 }
 
+/* The timeout is one for recording and run together; 0 would mean none. */
+static uint64_t timeout_left(const struct run *run)
+{
+    uint64_t timeout_ns = run->plan->timeout_ns;
+    if (timeout_ns == 0)
+        return 0;
+    return timeout_ns > run->deaths.record_ns ? timeout_ns - run->deaths.record_ns : 1;
+}
+
 sm_status hx_run_execute(const struct hx_plan *plan, struct hx_report *report, const struct hx_output *outputs,
                          size_t output_count, struct sm_error *error)
 {
@@ -477,7 +486,7 @@ sm_status hx_run_execute(const struct hx_plan *plan, struct hx_report *report, c
         return status;
     if (status != SM_OK)
         set_status(&run, recording_failure(&run, status), error->detail);
-    if (hx_signals_start(&run.control, plan->timeout_ns, outputs, output_count, &run.signals) != SM_OK) {
+    if (hx_signals_start(&run.control, timeout_left(&run), outputs, output_count, &run.signals) != SM_OK) {
         hx_deaths_finish(&run.deaths);
         snprintf(error->detail, sizeof(error->detail), "the system refused a thread for signals");
         return SM_ERR_SYSTEM;

@@ -92,6 +92,8 @@ static void print_memory(const struct hx_report *report, FILE *stream)
     print_metric(stream, "   peak live ", metrics, HX_METRIC_PEAK_LIVE_BYTES, hx_format_bytes);
     print_metric(stream, "\n  backlog     peak ", metrics, HX_METRIC_PEAK_BACKLOG_BYTES, hx_format_bytes);
     print_metric(stream, "   copied for writes ", metrics, HX_METRIC_COPIED_BYTES, hx_format_bytes);
+    if (metrics->is_known[HX_METRIC_PEAK_GARBAGE_BYTES])
+        print_metric(stream, "\n  garbage     peak ", metrics, HX_METRIC_PEAK_GARBAGE_BYTES, hx_format_bytes);
     print_metric(stream, "\n  leaked      ", metrics, HX_METRIC_LEAKED_OBJECTS, hx_format_count);
     fprintf(stream, " object%s", hx_plural_s(metrics->value[HX_METRIC_LEAKED_OBJECTS]));
     print_metric(stream, "   retained ", metrics, HX_METRIC_RETAINED_OBJECTS, hx_format_count);

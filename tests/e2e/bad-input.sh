@@ -41,6 +41,14 @@ cases=(
     "--pacing|--threshold=4M --pacing=fixed:4M"
     "--pacing=sometimes|--pacing=sometimes"
     "--pacing=proportional:x|--pacing=proportional:x"
+    "--pacing=zend:1|--policy=refcount --pacing=zend:1"
+    "--pacing=zend:5000|--policy=epoch --pacing=zend:5000"
+    "--sharing=both|--sharing=both"
+    "--destructors=now|--destructors=now"
+    "--destructors=prompt|--sharing=bit --destructors=prompt"
+    "--garbage=exact|--garbage=exact"
+    "--policy=malloc:allocator=x|--policy=malloc:allocator=x"
+    "--policy=refcount:allocator=x|--policy=refcount:allocator=x"
     "--memory-limit=64K|--memory-limit=64K"
     "--heap-factor=0.5|--heap-factor=0.5"
     "--heap-factor|--heap-factor=2 --memory-limit=64M"
@@ -62,6 +70,7 @@ cases=(
     "--workers|--workers=2"
     "--series-every=1|--series-every=1"
     "--timeout=0|--timeout=0"
+    "--timeout=1s: expected a number of seconds|--timeout=1s"
     "--progress=loud|--progress=loud"
     "--json|--json"
     "extra|run extra"
@@ -76,7 +85,8 @@ cases=(
     "sweeep|sweeep"
     "everything|list everything"
     "epohc|list policies epohc"
-    "list|list --csv"
+    "list --csv|list --csv"
+    "list extra|list policies epoch extra"
 )
 
 failures=0

@@ -94,7 +94,7 @@ static uint64_t prepare(struct sweep *sweep)
     assert_int_equal(run(sweep, 0, NULL, &clean), MODEL_AGREES);
     if (clean.requests >= REQUESTS_FEW)
         return clean.requests;
-    sweep->operations = test_scale(OPERATIONS_LONG, OPERATIONS_LONG / 4, OPERATIONS_LONG / 8);
+    sweep->operations = test_scale(OPERATIONS_LONG, OPERATIONS_LONG / 4, OPERATIONS_LONG / 4);
     assert_int_equal(run(sweep, 0, NULL, &clean), MODEL_AGREES);
     return clean.requests;
 }
@@ -134,7 +134,7 @@ static void test_lasting_refusal_surfaces_and_ends(void **state)
     struct model_figures faulty;
     uint64_t last = prepare(sweep), refused = 0, without_request = 0, squeezed = 0;
     /* Where requests are many, each of the first, and then ever fewer. */
-    for (uint64_t fault = 1; fault <= last; fault += 1 + fault / test_scale(64, 32, 8)) {
+    for (uint64_t fault = 1; fault <= last; fault += 1 + fault / test_scale(64, 32, 3)) {
         enum model_outcome outcome = run(sweep, fault, squeeze, &faulty);
         require_agreement(sweep, fault, outcome);
         refused += outcome == MODEL_REFUSED;

@@ -51,7 +51,7 @@ static struct options parse(int argument_count, char **arguments)
                                           {"deep", no_argument, NULL, 'd'},
                                           {"help", no_argument, NULL, 'h'},
                                           {NULL, 0, NULL, 0}};
-    struct options options = {.seed = 1, .operations = test_scale(7000, 2500, 800), .check_every = 100};
+    struct options options = {.seed = 1, .operations = test_scale(7000, 2500, 3500), .check_every = 100};
     int option;
     while ((option = getopt_long(argument_count, arguments, "", known, NULL)) != -1) {
         switch (option) {

@@ -85,7 +85,8 @@ static inline struct sm_object *pop(struct edge_state *state)
     const char *soon = (const char *)top[-1 - PREFETCH_AHEAD];
     state->at = --top;
     __builtin_prefetch(soon);
-    __builtin_prefetch(soon + 64);
+    /* The slot may be empty: an integer may be offset, a null pointer may not. */
+    __builtin_prefetch((const void *)((uintptr_t)soon + 64));
     return *top;
 }
 
