@@ -33,7 +33,7 @@ struct sm_manager {
     enum sm_sapi sapi;
     pthread_t owner_thread;
     bool request_open;
-    bool alloc_is_leaf; /**< of the block being asked for; sm_alloc_is_leaf */
+    bool alloc_is_leaf;                                /**< of the block being asked for; sm_alloc_is_leaf */
     uint64_t request_live_bytes, request_live_objects; /**< live when the request began */
     struct sm_hooks hooks;
     struct sm_error error; /**< of the last failure; the owner's */

@@ -58,7 +58,7 @@ struct sm_hot {
     uint64_t
         counted_tags; /**< a value with one of these tag bits is counted: 0, SM_TAG_COUNTED, or SM_TAG_HEAP for all */
     uint32_t never_candidate; /**< SM_OBJECT_ACYCLIC unless the policy wants possible roots */
-    uint32_t script;            /**< enum sm_script */
+    uint32_t script;          /**< enum sm_script */
     struct sm_free_cell *heads[SM_SIZE_CLASSES_MAX];
 };
 

@@ -253,7 +253,7 @@ static void scan_roots(const struct run *run)
 static inline void list_garbage(struct run *run, struct sm_object *object)
 {
     SM_ASSERT(run->garbage_count < run->capacity);
-    sm_object_set_flags(object, REFCOUNT_GARBAGE);
+    object->flags |= REFCOUNT_GARBAGE;
     run->garbage[run->garbage_count++] = object;
 }
 
