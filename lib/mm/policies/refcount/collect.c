@@ -9,8 +9,9 @@
  *
  * All three passes push an object once when they colour it, so one stack of two entries an object serves them,
  * and a third entry an object holds the list. They are reserved before anything is changed: a run is made whole or
- * not at all. What they touched serves the next run too, unless that is much. Leaves (SM_OBJECT_ACYCLIC) are counted down and up with the rest, as Zend does with strings, but have
- * no colour: white is one without counts. A saturated object (a class) is left alone altogether.
+ * not at all. What they touched serves the next run too, unless that is much. Leaves (SM_OBJECT_ACYCLIC) are counted
+ * down and up with the rest, as Zend does with strings, but have no colour: white is one without counts. A saturated
+ * object (a class) is left alone altogether.
  *
  * `collected` is Zend's figure: arrays and objects (types that offer a root word), and strings that only garbage
  * held; no references, and no array storage, which is part of its array. An object of a type without the word
