@@ -34,15 +34,16 @@ static void require_reason(sm_status status, const struct sm_error *error)
 static double slots_asked_for(const uint8_t *bytes, size_t byte_count)
 {
     char line[128];
-    double sum = 0.0, slots;
+    double sum = 0.0;
     for (size_t begin = 0, end; begin < byte_count; begin = end + 1) {
         const uint8_t *found = (const uint8_t *)memchr(bytes + begin, '\n', byte_count - begin);
         end = found == NULL ? byte_count : (size_t)(found - bytes);
         size_t length = end - begin < sizeof(line) - 1 ? end - begin : sizeof(line) - 1;
         memcpy(line, bytes + begin, length);
         line[length] = '\0';
-        if (sscanf(line, "n %*s %*s %*s %lf", &slots) == 1)
-            sum += slots;
+        char text[32];
+        if (sscanf(line, "n %*s %*s %*s %31s", text) == 1)
+            sum += strtod(text, NULL);
     }
     return sum;
 }
@@ -131,6 +132,8 @@ static const struct sm_policy_ops *policy_of(uint8_t choice)
     size_t count = 0;
     while (sm_policy_table(count) != NULL)
         count++;
+    if (count == 0)
+        abort();
     return sm_policy_table(choice % count);
 }
 

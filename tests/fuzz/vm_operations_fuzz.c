@@ -16,6 +16,8 @@ static const struct sm_policy_ops *policy_of(uint8_t choice)
     for (size_t i = 0; (ops = sm_policy_table(i)) != NULL && count < 16; i++)
         if (ops->unavailable == NULL && strcmp(ops->name, "boehm") != 0)
             candidates[count++] = ops;
+    if (count == 0)
+        abort();
     return candidates[choice % count];
 }
 

@@ -70,7 +70,8 @@ static void enumerate_table(void *context, struct sm_visitor *visitor)
 static sm_handle bytes_new(struct program *program, size_t byte_count, unsigned char byte)
 {
     void *bytes = sm_alloc_bytes(program->mm, byte_count);
-    if (!went(program, bytes != NULL))
+    (void)went(program, bytes != NULL);
+    if (bytes == NULL)
         return SM_HANDLE_NONE;
     memset(bytes, byte, byte_count);
     sm_handle handle = sm_bytes_handle(program->mm, bytes);

@@ -141,7 +141,7 @@ void model_settle(struct model *model);
 /** Everything that the oracle can reach reads back equal. `is_settled`: and nothing else exists. */
 void model_check(struct model *model, bool is_settled);
 /** Every root of the oracle. */
-void model_roots(void *model, oracle_visit *visit, void *context);
+void model_roots(void *context, oracle_visit *visit, void *visitor);
 /** Something does not agree. */
 _Noreturn void model_fail(struct model *model, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -10,6 +10,7 @@ static const struct {
 };
 
 enum {
+// NOLINTNEXTLINE(bugprone-macro-parentheses): the sign joins the weights
 #define X(symbol, weight) +(weight)
     WEIGHT_SUM = MODEL_OPERATIONS(X)
 #undef X

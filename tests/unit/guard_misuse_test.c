@@ -62,6 +62,8 @@ static void use_the_owners_guard(struct scene *scene)
 static void republish_a_pointer(struct scene *scene)
 {
     struct node *node = scene->graph.roots[0];
+    if (node == NULL)
+        abort();
     sm_pin(scene->guard, SM_HERE);
     sm_store_pointer(scene->graph.mm, &node->header, &node->edges[0], node);
 }

@@ -114,10 +114,10 @@ static void compare_edges(void *context, struct sm_object *object)
     if (traced.skipped != NULL)
         sm_trace(comparison->mm, traced.skipped, &traced.visitor);
     (void)edges_each(&comparison->mm->types, type, object, (struct edge_state){.at = &stepped}, list_stepped);
-    qsort(traced.targets, traced.count, sizeof(traced.targets[0]), compare_targets);
-    qsort(stepped.targets, stepped.count, sizeof(stepped.targets[0]), compare_targets);
+    qsort(traced.targets, traced.count, sizeof(struct sm_object *), compare_targets);
+    qsort(stepped.targets, stepped.count, sizeof(struct sm_object *), compare_targets);
     assert_int_equal(stepped.count, traced.count);
-    assert_memory_equal(stepped.targets, traced.targets, traced.count * sizeof(traced.targets[0]));
+    assert_memory_equal(stepped.targets, traced.targets, traced.count * sizeof(struct sm_object *));
     comparison->compared[object->type]++;
     comparison->edges[object->type] += traced.count;
 }

@@ -275,7 +275,7 @@ static inline void sm_store_pointer_move(struct sm_manager *mm, struct sm_object
 static inline void sm_store_pointer_take(struct sm_manager *mm, struct sm_object *owner, void *slot, void *target)
 {
     struct sm_object *old;
-    memcpy(&old, slot, sizeof(old));
+    memcpy(&old, slot, sizeof(struct sm_object *));
     sm_store_pointer_move(mm, owner, slot, target);
     if (sm_counts_all(mm) && old != NULL)
         sm_count_remove(mm, old);

@@ -34,7 +34,7 @@ EDGES_INLINE const struct sm_type *edges_type(const struct sm_types *types, cons
 EDGES_INLINE struct sm_object *edges_pointer(const void *slot)
 {
     struct sm_object *target;
-    memcpy(&target, slot, sizeof(target));
+    memcpy(&target, slot, sizeof(struct sm_object *));
     return target;
 }
 

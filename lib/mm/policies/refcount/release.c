@@ -121,7 +121,7 @@ static inline void drop_edges(struct cascade *cascade, const struct sm_type *typ
     struct sm_object *storage = type->layout.kind == SM_LAYOUT_HEAD ? edges_storage(&type->layout, object) : NULL;
     if (storage == NULL)
         return;
-    memset((char *)sm_payload(object) + type->layout.pointers[0], 0, sizeof(storage));
+    memset((char *)sm_payload(object) + type->layout.pointers[0], 0, sizeof(struct sm_object *));
     SM_ASSERT((storage->flags & BEYOND_BLOCK) == 0);
     cascade_free(cascade, storage);
 }
