@@ -2,7 +2,6 @@
 #include "list_policy.h"
 #include "manager_fixture.h"
 
-#include "../../lib/mm/src/finalizer_index.h"
 #include "../../lib/mm/src/manager_internal.h"
 #include "sapimem/extension.h"
 
@@ -272,42 +271,6 @@ static void test_R5_prompt_destructors_run_at_the_last_drop_once_and_nest(void *
     assert_true(sm_object_flags(other) & SM_OBJECT_FINALIZED);
 }
 
-/* Random registrations and removals against a plain table. */
-static void test_finalizer_index_agrees_with_a_plain_table(void **state)
-{
-    enum { OBJECTS = 500, STEPS = 50000 };
-    static struct sm_object objects[OBJECTS];
-    static size_t positions[OBJECTS];
-    static bool present[OBJECTS];
-    struct sm_finalizer_index index = {0};
-    uint64_t random = 88172645463325252u;
-    size_t count = 0;
-    (void)state;
-    for (size_t step = 0; step < STEPS; step++) {
-        random ^= random << 13;
-        random ^= random >> 7;
-        random ^= random << 17;
-        size_t i = (size_t)(random % OBJECTS);
-        if (present[i] && random % 3 != 0) {
-            assert_int_equal(sm_finalizer_index_take(&index, &objects[i]), positions[i]);
-            present[i] = false;
-            count--;
-        } else {
-            positions[i] = step;
-            assert_true(sm_finalizer_index_put(&index, &objects[i], step));
-            count += !present[i];
-            present[i] = true;
-        }
-        assert_int_equal(index.count, count);
-    }
-    for (size_t i = 0; i < OBJECTS; i++) {
-        if (present[i])
-            assert_int_equal(sm_finalizer_index_take(&index, &objects[i]), positions[i]);
-    }
-    assert_int_equal(index.count, 0);
-    sm_finalizer_index_finish(&index);
-}
-
 int main(void)
 {
     struct sm_config lists = {.custom_policy = &list_policy_ops};
@@ -332,7 +295,6 @@ int main(void)
         MANAGER_TEST(test_a_copy_comes_off_the_clock_but_for_its_growth, &traced),
         cmocka_unit_test(test_copies_bring_the_next_cycle_forward),
         MANAGER_TEST(test_R5_prompt_destructors_run_at_the_last_drop_once_and_nest, &shared),
-        cmocka_unit_test(test_finalizer_index_agrees_with_a_plain_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,8 +14,7 @@
 #include "allocator_order.h"
 #include "assertion.h"
 #include "births.h"
-#include "object_map.h"
-#include "weak.h"
+#include "weak_index.h"
 
 #include "sapimem/policy.h"
 
@@ -40,7 +39,7 @@ struct malloc_policy {
     const struct malloc_allocator *allocator;
     uint64_t used_bytes, granted_bytes;
     uint64_t freed_objects, freed_bytes;
-    struct sm_object_map weak; /**< of each target: its newest cell, which links the others */
+    struct sm_weak_index weak;
 };
 
 static const char *const allocator_names[] = {"system", "mimalloc", NULL};
@@ -113,7 +112,7 @@ static void destroy(struct sm_policy *base)
     struct malloc_policy *policy = malloc_of(base);
     sm_births_walk(base->mm, release_block, policy);
     sm_unreserve(base->mm, policy->granted_bytes);
-    sm_object_map_finish(&policy->weak);
+    sm_weak_index_finish(&policy->weak);
     free(policy);
 }
 
@@ -174,21 +173,13 @@ static bool resize(struct sm_policy *base, struct sm_object *object, size_t payl
 
 /* ---- Weak cells. ---- */
 
-static struct sm_weak_cell *first_cell(const struct sm_object_entry *entry)
-{
-    return (struct sm_weak_cell *)(uintptr_t)entry->value;
-}
-
 static sm_status weak_make(struct sm_policy *base, struct sm_object *object)
 {
     struct malloc_policy *policy = malloc_of(base);
     struct sm_weak_cell *cell = (struct sm_weak_cell *)object;
-    struct sm_object_entry *entry = sm_object_map_put(&policy->weak, cell->target);
-    if (entry == NULL)
+    if (!sm_weak_index_add(&policy->weak, cell))
         return sm_policy_fail(base->mm, SM_ERR_OUT_OF_MEMORY,
                               "policy malloc: no memory to know a weak cell by its target");
-    cell->next = first_cell(entry);
-    entry->value = (uintptr_t)cell;
     sm_object_set_flags(cell->target, WEAKLY_REFERRED);
     return SM_OK;
 }
@@ -200,39 +191,24 @@ static struct sm_object *weak_get(struct sm_policy *base, struct sm_object *cell
 }
 
 /* The target dies: its cells are empty from now on. What an entry kept dies by the schedule. */
-static void clear_cells(struct malloc_policy *policy, struct sm_object *target)
+static void clear_cells(struct malloc_policy *policy, const struct sm_object *target)
 {
-    struct sm_object_entry *entry = sm_object_map_find(&policy->weak, target);
-    SM_ASSERT(entry != NULL);
-    for (struct sm_weak_cell *cell = first_cell(entry); cell != NULL;) {
+    for (struct sm_weak_cell *cell = sm_weak_index_take(&policy->weak, target); cell != NULL;) {
         struct sm_weak_cell *next = cell->next;
         struct sm_value *value = sm_weak_value_of(cell);
-        cell->target = NULL;
         cell->next = NULL;
         if (value != NULL)
             *value = (struct sm_value){0, 0};
         cell = next;
     }
-    sm_object_map_remove(&policy->weak, entry);
 }
 
 /* The cell dies before its target. */
-static void unlink_cell(struct malloc_policy *policy, const struct sm_weak_cell *cell)
+static void unlink_cell(struct malloc_policy *policy, struct sm_weak_cell *cell)
 {
-    struct sm_object_entry *entry = sm_object_map_find(&policy->weak, cell->target);
-    SM_ASSERT(entry != NULL);
-    if (first_cell(entry) == cell) {
-        entry->value = (uintptr_t)cell->next;
-    } else {
-        struct sm_weak_cell *before = first_cell(entry);
-        while (before->next != cell)
-            before = before->next;
-        before->next = cell->next;
-    }
-    if (entry->value != 0)
-        return;
-    sm_object_clear_flags(cell->target, WEAKLY_REFERRED);
-    sm_object_map_remove(&policy->weak, entry);
+    struct sm_object *target = cell->target;
+    if (!sm_weak_index_remove(&policy->weak, cell))
+        sm_object_clear_flags(target, WEAKLY_REFERRED);
 }
 
 static void free_object(struct sm_policy *base, struct sm_object *object)

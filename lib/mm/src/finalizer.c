@@ -36,7 +36,7 @@ static void compact_registered(struct sm_finalizers *finalizers)
         finalizers->registered[kept] = object;
         /* It is there, so this needs no memory. */
         if (finalizers->is_indexed)
-            (void)sm_finalizer_index_put(&finalizers->index, object, kept);
+            (void)sm_object_map_set(&finalizers->index, object, kept);
         kept++;
     }
     finalizers->count = kept;
@@ -59,7 +59,7 @@ static bool append(struct sm_finalizers *finalizers, struct sm_object *object)
 {
     if (!make_room(finalizers))
         return false;
-    if (finalizers->is_indexed && !sm_finalizer_index_put(&finalizers->index, object, finalizers->count))
+    if (finalizers->is_indexed && !sm_object_map_set(&finalizers->index, object, finalizers->count))
         return false;
     finalizers->registered[finalizers->count++] = object;
     return true;
@@ -70,7 +70,7 @@ static void remove_newest(struct sm_finalizers *finalizers, struct sm_object *ob
 {
     finalizers->count--;
     if (finalizers->is_indexed)
-        (void)sm_finalizer_index_take(&finalizers->index, object);
+        (void)sm_object_map_take(&finalizers->index, object);
 }
 
 sm_status sm_finalizer_register(struct sm_manager *mm, struct sm_object *object)
@@ -115,12 +115,12 @@ size_t sm_finalizers_select(struct sm_manager *mm, sm_is_live *is_live, void *co
             continue;
         if (is_live(context, object)) {
             if (finalizers->is_indexed)
-                (void)sm_finalizer_index_put(&finalizers->index, object, kept);
+                (void)sm_object_map_set(&finalizers->index, object, kept);
             finalizers->registered[kept++] = object;
             continue;
         }
         if (finalizers->is_indexed)
-            (void)sm_finalizer_index_take(&finalizers->index, object);
+            (void)sm_object_map_take(&finalizers->index, object);
         enqueue(finalizers, object);
         moved++;
     }
@@ -170,8 +170,8 @@ static bool index_registered(struct sm_finalizers *finalizers)
 {
     for (size_t i = 0; i < finalizers->count; i++) {
         struct sm_object *object = finalizers->registered[i];
-        if (object != NULL && !sm_finalizer_index_put(&finalizers->index, object, i)) {
-            sm_finalizer_index_finish(&finalizers->index);
+        if (object != NULL && !sm_object_map_set(&finalizers->index, object, i)) {
+            sm_object_map_finish(&finalizers->index);
             return false;
         }
     }
@@ -184,7 +184,7 @@ static size_t take_position(struct sm_finalizers *finalizers, const struct sm_ob
     if (!finalizers->is_indexed)
         finalizers->is_indexed = finalizers->is_indexed_late = index_registered(finalizers);
     if (finalizers->is_indexed)
-        return sm_finalizer_index_take(&finalizers->index, object);
+        return (size_t)sm_object_map_take(&finalizers->index, object);
     size_t position = 0;
     while (finalizers->registered[position] != object)
         position++;
@@ -263,7 +263,7 @@ static void cut_off(struct sm_finalizers *finalizers)
     finalizers->gap_count = 0;
     finalizers->is_indexed = finalizers->is_indexed && !finalizers->is_indexed_late;
     finalizers->is_indexed_late = false;
-    sm_finalizer_index_finish(&finalizers->index);
+    sm_object_map_finish(&finalizers->index);
 }
 
 void sm_finalizers_run_all(struct sm_manager *mm)
@@ -289,5 +289,5 @@ void sm_finalizers_finish(struct sm_finalizers *finalizers)
     SM_ASSERT(finalizers->running == NULL);
     free(finalizers->registered);
     free(finalizers->ready);
-    sm_finalizer_index_finish(&finalizers->index);
+    sm_object_map_finish(&finalizers->index);
 }

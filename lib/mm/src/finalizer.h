@@ -12,7 +12,7 @@
 #define SM_FINALIZER_H
 
 #include "sapimem/manager.h"
-#include "finalizer_index.h"
+#include "object_map.h"
 #include "sapimem/roots.h"
 
 /** One destructor that runs now; they nest on the C stack. */
@@ -30,7 +30,7 @@ struct sm_finalizers {
     bool is_indexed;               /**< counts may end an object: keep `index` */
     bool is_indexed_late;          /**< only to the end of the request, which has begun */
     bool is_running_all;           /**< in order of registration: gaps stay */
-    struct sm_finalizer_index index;
+    struct sm_object_map index;
     size_t ready_first, ready_end, ready_capacity;
     struct sm_object **ready;
     struct sm_running_finalizer *running; /**< the innermost; NULL: none runs */

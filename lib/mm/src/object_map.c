@@ -47,14 +47,24 @@ struct sm_object_entry *sm_object_map_find(const struct sm_object_map *map, cons
 struct sm_object_entry *sm_object_map_put(struct sm_object_map *map, struct sm_object *object)
 {
     SM_ASSERT(object != NULL);
+    struct sm_object_entry *entry = sm_object_map_find(map, object);
+    if (entry != NULL)
+        return entry;
     if ((map->count + 1) * 2 > map->capacity && !grow(map))
         return NULL;
-    struct sm_object_entry *entry = place_of(map, object);
-    if (entry->object == NULL) {
-        *entry = (struct sm_object_entry){.object = object};
-        map->count++;
-    }
+    entry = place_of(map, object);
+    *entry = (struct sm_object_entry){.object = object};
+    map->count++;
     return entry;
+}
+
+bool sm_object_map_set(struct sm_object_map *map, struct sm_object *object, uint64_t value)
+{
+    struct sm_object_entry *entry = sm_object_map_put(map, object);
+    if (entry == NULL)
+        return false;
+    entry->value = value;
+    return true;
 }
 
 /* Whoever follows without a gap and would not be found any more moves up. */
@@ -72,6 +82,15 @@ void sm_object_map_remove(struct sm_object_map *map, struct sm_object_entry *ent
     }
     map->entries[gap].object = NULL;
     map->count--;
+}
+
+uint64_t sm_object_map_take(struct sm_object_map *map, const struct sm_object *object)
+{
+    struct sm_object_entry *entry = sm_object_map_find(map, object);
+    SM_ASSERT(entry != NULL);
+    uint64_t value = entry->value;
+    sm_object_map_remove(map, entry);
+    return value;
 }
 
 void sm_object_map_finish(struct sm_object_map *map)

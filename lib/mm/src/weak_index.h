@@ -1,19 +1,18 @@
 /**
  * Which weak cells refer to an object: for policies that free one object at a time and must find them then.
  *
- * Open addressing with linear probing, at most half full; a removal closes its gap, so there are no tombstones.
  * The cells of one target are chained through sm_weak_cell.next, the newest first. The index keeps nothing
  * alive: the policy takes a dead target's cells out, and a dead cell too. Threads: owner.
  */
 #ifndef SM_WEAK_INDEX_H
 #define SM_WEAK_INDEX_H
 
+#include "object_map.h"
 #include "weak.h"
 
-/** Zeroed: empty. `capacity` is a power of two. */
+/** Zeroed: empty. */
 struct sm_weak_index {
-    size_t count, capacity;
-    struct sm_weak_cell **chains; /**< NULL: free; a chain's target is that of its first cell */
+    struct sm_object_map chains; /**< value: the target's newest cell */
 };
 
 /** Add a cell that holds its target. False: no memory; nothing changed. Cost: O(1) amortised. */

@@ -22,7 +22,7 @@ static inline bool set_index(struct root_buffer *buffer, struct sm_object *objec
 {
     uint32_t *word = word_of(buffer, object);
     if (word == NULL)
-        return sm_finalizer_index_put(&buffer->index, object, index);
+        return sm_object_map_set(&buffer->index, object, index);
     *word = index;
     return true;
 }
@@ -31,7 +31,7 @@ static inline uint32_t take_index(struct root_buffer *buffer, struct sm_object *
 {
     uint32_t *word = word_of(buffer, object);
     if (word == NULL)
-        return (uint32_t)sm_finalizer_index_take(&buffer->index, object);
+        return (uint32_t)sm_object_map_take(&buffer->index, object);
     uint32_t index = *word;
     *word = 0;
     return index;
@@ -48,7 +48,7 @@ void root_buffer_finish(struct root_buffer *buffer)
 {
     free(buffer->slots);
     free(buffer->late.objects);
-    sm_finalizer_index_finish(&buffer->index);
+    sm_object_map_finish(&buffer->index);
 }
 
 static bool grow(struct sm_object ***objects, uint32_t *capacity)
@@ -197,5 +197,5 @@ void root_buffer_forget(struct root_buffer *buffer, bool (*stays)(void *context,
     buffer->late.count = buffer->late_count = 0;
     buffer->unused = buffer->count = 0;
     buffer->first_unused = ROOTS_FIRST;
-    sm_finalizer_index_finish(&buffer->index);
+    sm_object_map_finish(&buffer->index);
 }

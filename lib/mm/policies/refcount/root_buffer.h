@@ -14,7 +14,7 @@
 #ifndef SM_ROOT_BUFFER_H
 #define SM_ROOT_BUFFER_H
 
-#include "finalizer_index.h"
+#include "object_map.h"
 
 #include "sapimem/object.h"
 
@@ -41,7 +41,7 @@ struct root_buffer {
     uint32_t count;        /**< roots in slots */
     struct root_list late;
     uint32_t late_count; /**< of them not dead */
-    struct sm_finalizer_index index;
+    struct sm_object_map index;
     uint64_t lost_count; /**< roots that found no memory */
 };
 
