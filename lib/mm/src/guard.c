@@ -14,27 +14,14 @@ struct guard_view {
     const char *site;
 };
 
-/* Stands in for pin and unpin under policies without SM_CAP_PIN, so that the fast path has no test for them. */
-static void pin_nothing(struct sm_policy *policy, struct sm_guard *guard)
-{
-    (void)policy;
-    (void)guard;
-}
-
 uint64_t sm_epoch_current(const struct sm_manager *mm)
 {
-    /* Pairs with the release in sm_epoch_advance. */
-    return __atomic_load_n(&mm->guards.epoch, __ATOMIC_ACQUIRE);
+    return sm_epoch_read(&mm->guards.epoch);
 }
 
 uint64_t sm_epoch_advance(struct sm_manager *mm)
 {
-    /* Only the owner writes, so no read-modify-write is needed. In a guard's slot 0 says "not pinned": it is no epoch. */
-    uint64_t epoch = __atomic_load_n(&mm->guards.epoch, __ATOMIC_RELAXED) + 1;
-    epoch += epoch == 0;
-    /* Pairs with the acquire in sm_epoch_current. */
-    __atomic_store_n(&mm->guards.epoch, epoch, __ATOMIC_RELEASE);
-    return epoch;
+    return sm_epoch_step(&mm->guards.epoch);
 }
 
 uint64_t sm_epoch_of(struct sm_manager *mm, const struct sm_object *object)
@@ -47,19 +34,36 @@ struct sm_guard *sm_owner_guard(struct sm_manager *mm)
     return &mm->guards.owner;
 }
 
-static inline void publish(struct sm_guard *guard, const char *site)
+static void publish(struct sm_guard *guard, const char *site)
 {
-    uint64_t epoch = guard->is_owner ? sm_epoch_advance(guard->mm) : sm_epoch_current(guard->mm);
-    __atomic_store_n(&guard->sequence, guard->sequence + 1, __ATOMIC_RELAXED);
-    __atomic_store_n(&guard->site, site, __ATOMIC_RELAXED);
-    /* Pairs with the acquire in read_guard: who sees the epoch sees its site. */
-    __atomic_store_n(&guard->epoch, epoch, __ATOMIC_RELEASE);
+    uint64_t epoch = guard->is_owner ? sm_epoch_step(guard->manager_epoch) : sm_epoch_read(guard->manager_epoch);
+    sm_guard_publish(guard, epoch, site);
 }
 
-static inline void withdraw(struct sm_guard *guard)
+/* Under a policy without SM_CAP_PIN the slot is all there is. */
+static void repin_slot(struct sm_guard *guard, const char *site)
 {
-    /* Pairs with the acquire in sm_guards_synchronized: reads made under the guard are done. */
-    __atomic_store_n(&guard->epoch, 0, __ATOMIC_RELEASE);
+    sm_guard_withdraw(guard);
+    publish(guard, site);
+}
+
+static void pin_by_policy(struct sm_guard *guard, const char *site)
+{
+    guard->mm->ops->pin(guard->policy, guard);
+    publish(guard, site);
+}
+
+static void unpin_by_policy(struct sm_guard *guard)
+{
+    sm_guard_withdraw(guard);
+    guard->mm->ops->unpin(guard->policy, guard);
+}
+
+static void repin_by_policy(struct sm_guard *guard, const char *site)
+{
+    sm_guard_withdraw(guard);
+    guard->mm->ops->repin(guard->policy, guard);
+    publish(guard, site);
 }
 
 void sm_pin(struct sm_guard *guard, const char *site)
@@ -72,8 +76,7 @@ void sm_pin(struct sm_guard *guard, const char *site)
     }
     /* Constants, here and in sm_unpin: counting would make each pin wait for the store of the one before. */
     guard->nesting = 1;
-    guard->pin(guard->policy, guard);
-    publish(guard, site);
+    guard->pin(guard, site);
 }
 
 void sm_unpin(struct sm_guard *guard)
@@ -85,18 +88,13 @@ void sm_unpin(struct sm_guard *guard)
         return;
     }
     guard->nesting = 0;
-    withdraw(guard);
-    guard->unpin(guard->policy, guard);
+    guard->unpin(guard);
 }
 
 void sm_repin(struct sm_guard *guard, const char *site)
 {
-    if (guard->nesting != 1 || guard->offline_depth != 0)
-        return;
-    withdraw(guard);
-    if (sm_has(guard->mm, SM_CAP_PIN))
-        guard->mm->ops->repin(guard->policy, guard);
-    publish(guard, site);
+    if (guard->nesting == 1 && guard->offline_depth == 0)
+        guard->repin(guard, site);
 }
 
 /*
@@ -117,7 +115,7 @@ void sm_offline(struct sm_guard *guard)
     /* A guard that is not pinned holds nothing back as it is. */
     if (guard->offline_depth++ != 0 || guard->nesting == 0)
         return;
-    withdraw(guard);
+    sm_guard_withdraw(guard);
     if (sm_has(guard->mm, SM_CAP_PIN))
         guard->mm->ops->offline(guard->policy, guard);
 }
@@ -159,7 +157,12 @@ void sm_guard_restore(struct sm_guard *guard, uint32_t depth)
 
 static void guard_fill(struct sm_guard *guard, struct sm_manager *mm, const char *name)
 {
-    *guard = (struct sm_guard){.mm = mm, .pin = pin_nothing, .unpin = pin_nothing, .thread = pthread_self()};
+    *guard = (struct sm_guard){.mm = mm,
+                               .pin = publish,
+                               .unpin = sm_guard_withdraw,
+                               .repin = repin_slot,
+                               .manager_epoch = &mm->guards.epoch,
+                               .thread = pthread_self()};
     snprintf(guard->name, sizeof(guard->name), "%s", name == NULL ? "" : name);
 }
 
@@ -170,8 +173,9 @@ static sm_status guard_attach(struct sm_guard *guard)
     guard->policy = mm->policy;
     if (!sm_has(mm, SM_CAP_PIN))
         return SM_OK;
-    guard->pin = mm->ops->pin;
-    guard->unpin = mm->ops->unpin;
+    guard->pin = pin_by_policy;
+    guard->unpin = unpin_by_policy;
+    guard->repin = repin_by_policy;
     return mm->ops->guard_register(mm->policy, guard);
 }
 
@@ -337,7 +341,7 @@ void sm_guards_synchronized(struct sm_manager *mm)
 {
     pthread_mutex_lock(&mm->guards.lock);
     for (const struct sm_guard *guard = &mm->guards.owner; guard != NULL; guard = guard->next) {
-        /* Pairs with the release in withdraw, or with that of a later publish by the same thread. */
+        /* Pairs with the release in sm_guard_withdraw, or with that of a later publish by the same thread. */
         (void)__atomic_load_n(&guard->epoch, __ATOMIC_ACQUIRE);
     }
     pthread_mutex_unlock(&mm->guards.lock);
@@ -351,7 +355,7 @@ static struct guard_view read_guard(const struct sm_guard *guard)
     int tries = READ_TRIES;
     do {
         view.sequence = __atomic_load_n(&guard->sequence, __ATOMIC_ACQUIRE);
-        /* Pairs with the release in publish. */
+        /* Pairs with the release in sm_guard_publish. */
         view.epoch = __atomic_load_n(&guard->epoch, __ATOMIC_ACQUIRE);
         view.site = __atomic_load_n(&guard->site, __ATOMIC_ACQUIRE);
         after = __atomic_load_n(&guard->sequence, __ATOMIC_RELAXED);

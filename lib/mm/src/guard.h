@@ -6,6 +6,10 @@
  * policy's unpin. So a thread that finds a slot empty, or newer than a grace period, also sees every
  * read made under the guard as done (sm_guards_synchronized). `nesting` and `offline_depth` belong to the
  * guard's own thread; `seen_*` belong to the owner.
+ *
+ * `pin`, `unpin` and `repin` do all that the outermost guard needs, the slot included, in one call. By default
+ * they ask the policy's operations; a policy may put its own here in guard_register, made of the same
+ * sm_guard_publish and sm_guard_withdraw in the same order.
  */
 #ifndef SM_GUARD_H
 #define SM_GUARD_H
@@ -26,9 +30,10 @@ struct sm_guard {
     uint32_t offline_depth;
     bool is_owner;
     struct sm_policy *policy;
-    /** Never NULL: they do nothing without SM_CAP_PIN. guard_register may put quicker ones of the policy's here. */
-    void (*pin)(struct sm_policy *policy, struct sm_guard *guard);
-    void (*unpin)(struct sm_policy *policy, struct sm_guard *guard);
+    void (*pin)(struct sm_guard *guard, const char *site);
+    void (*unpin)(struct sm_guard *guard);
+    void (*repin)(struct sm_guard *guard, const char *site);
+    uint64_t *manager_epoch; /**< sm_guards.epoch; only through the owner's guard is it written */
     struct sm_manager *mm;
     void *policy_state; /**< the policy's own, for its registration */
     pthread_t thread;
@@ -54,6 +59,40 @@ struct sm_guards {
 static inline bool sm_epoch_is_before(uint64_t left, uint64_t right)
 {
     return left - right > UINT64_MAX / 2;
+}
+
+/** Advance the manager's epoch. Threads: owner. */
+static inline uint64_t sm_epoch_step(uint64_t *manager_epoch)
+{
+    /* Only the owner writes, so no read-modify-write is needed. In a guard's slot 0 says "not pinned": it is no epoch. */
+    uint64_t epoch = __atomic_load_n(manager_epoch, __ATOMIC_RELAXED) + 1;
+    if (SM_UNLIKELY(epoch == 0))
+        epoch = 1;
+    /* Pairs with the acquire in sm_epoch_read. */
+    __atomic_store_n(manager_epoch, epoch, __ATOMIC_RELEASE);
+    return epoch;
+}
+
+static inline uint64_t sm_epoch_read(const uint64_t *manager_epoch)
+{
+    /* Pairs with the release in sm_epoch_step. */
+    return __atomic_load_n(manager_epoch, __ATOMIC_ACQUIRE);
+}
+
+/** Fill the guard's slot: from now on it is a guard of `epoch`. The policy already holds reclamation back. Threads: the guard's own. */
+static inline void sm_guard_publish(struct sm_guard *guard, uint64_t epoch, const char *site)
+{
+    __atomic_store_n(&guard->sequence, guard->sequence + 1, __ATOMIC_RELAXED);
+    __atomic_store_n(&guard->site, site, __ATOMIC_RELAXED);
+    /* Pairs with the acquire in read_guard: who sees the epoch sees its site. */
+    __atomic_store_n(&guard->epoch, epoch, __ATOMIC_RELEASE);
+}
+
+/** Empty the guard's slot, before the policy lets go. Threads: the guard's own. */
+static inline void sm_guard_withdraw(struct sm_guard *guard)
+{
+    /* Pairs with the acquire in sm_guards_synchronized: reads made under the guard are done. */
+    __atomic_store_n(&guard->epoch, 0, __ATOMIC_RELEASE);
 }
 
 sm_status sm_guards_init(struct sm_manager *mm);

@@ -55,8 +55,10 @@ void sm_observer_unregister(struct sm_guard *guard);
  * `site` is kept, not copied: a string literal such as SM_HERE.
  * Threads:     the guard's own.   Blocks: no.
  * Orders:      full barrier as liburcu's read lock; pairs with its grace period.
+ * Cost:        liburcu's read lock and a few stores of the thread's own; no system call. Nested: a count.
  */
 void sm_pin(struct sm_guard *guard, const char *site);
+/** Leave it. The owner's outermost hands what was retired under it to reclamation; a grace period that waits for this guard is woken. */
 void sm_unpin(struct sm_guard *guard);
 
 /** End the outermost guard and begin a new one: a quiescent point without leaving (R4). Only at nesting 1; otherwise nothing happens. */
@@ -73,7 +75,11 @@ void sm_guard_restore(struct sm_guard *guard, uint32_t depth);
 /** The manager's epoch: starts at 1, advances at the owner's every outermost pin, repin and sealed batch; 64 bits. Threads: any. */
 uint64_t sm_epoch_current(const struct sm_manager *mm);
 
-/** The epoch in which `object` was allocated; 0 under a policy without SM_CAP_EPOCH_TAGS. */
+/**
+ * An epoch not after the one in which `object` was allocated, and not before it by more than what the owner allocated in
+ * between: tags belong to pages of 4 KiB, and move on with the allocator's window. 0 under a policy without
+ * SM_CAP_EPOCH_TAGS. Threads: owner.
+ */
 uint64_t sm_epoch_of(struct sm_manager *mm, const struct sm_object *object);
 
 /** Fill `reports` with pinned guards, oldest first, at most `capacity`. Returns how many there are. Threads: owner. */

@@ -6,7 +6,7 @@
  */
 #include <urcu/urcu-bp.h>
 
-#include "epoch/flavor.h"
+#include "epoch/flavor_deferred.h"
 
 /* The first lock registers; doing it here keeps its allocation out of the first guard. */
 static void register_thread(void)
@@ -19,17 +19,17 @@ static void unregister_thread(void)
 {
 }
 
-static void lock(void)
+static inline void lock(void)
 {
     urcu_bp_read_lock();
 }
 
-static void unlock(void)
+static inline void unlock(void)
 {
     urcu_bp_read_unlock();
 }
 
-static void quiescent(void)
+static inline void quiescent(void)
 {
     urcu_bp_read_unlock();
     urcu_bp_read_lock();
@@ -45,6 +45,18 @@ static bool read_ongoing(void)
     return urcu_bp_read_ongoing() != 0;
 }
 
+static void call(struct epoch_deferred *deferred, void (*function)(struct epoch_deferred *deferred))
+{
+    urcu_bp_call_rcu(deferred_head(deferred, function), run_deferred);
+}
+
+static void call_barrier(void)
+{
+    wait_unseen(urcu_bp_barrier);
+}
+
+#include "epoch/flavor_paths.h"
+
 const struct epoch_flavor epoch_flavor_bp = {
     .name = "bp",
     .index = 3,
@@ -55,4 +67,13 @@ const struct epoch_flavor epoch_flavor_bp = {
     .quiescent = quiescent,
     .synchronize = synchronize,
     .read_ongoing = read_ongoing,
+    .owner = {pin_owner, unpin_owner, repin_owner},
+    .observer = {pin_observer, unpin_observer, repin_observer},
+    .call = call,
+    .call_barrier = call_barrier,
+    .defer_register = urcu_bp_defer_register_thread,
+    .defer_unregister = urcu_bp_defer_unregister_thread,
+    .defer = urcu_bp_defer_rcu,
+    .defer_barrier = urcu_bp_defer_barrier,
+    .defer_barrier_thread = urcu_bp_defer_barrier_thread,
 };

@@ -15,6 +15,12 @@
 
 #if !defined(__SANITIZE_THREAD__) && !__has_feature(thread_sanitizer)
 #define _LGPL_SOURCE
+/*
+ * liburcu's headers take over a full barrier that is there before them. Theirs is mfence on x86-64, which
+ * also orders what no guard has (non-temporal stores); the compiler's is the cheaper locked instruction. It
+ * pairs with the barriers in liburcu's synchronize just as theirs does.
+ */
+#define cmm_smp_mb() __atomic_thread_fence(__ATOMIC_SEQ_CST)
 #endif
 
 #endif
