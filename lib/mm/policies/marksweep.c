@@ -194,7 +194,7 @@ static void mark_all(struct marksweep_policy *marksweep, struct sm_marker *marke
     sm_roots_enumerate(mm, &marker->visitor);
     if (trigger == SM_TRIGGER_EMERGENCY) {
         sm_object_table_walk_recent(&marksweep->objects, sm_marker_visit, marker);
-        sm_weak_list_mark_handed_out(&marksweep->weak, marker);
+        sm_weak_list_visit_handed_out(&marksweep->weak, &marker->visitor);
         sm_attention_request(mm); /* the next emergency need not keep these: let the next safepoint be heard of */
     } else {
         sm_weak_list_handed_back(&marksweep->weak); /* any other cycle is at a safepoint */
@@ -203,12 +203,12 @@ static void mark_all(struct marksweep_policy *marksweep, struct sm_marker *marke
     sm_marker_keep_finalizable(marker);
 }
 
-static void sweep(struct marksweep_policy *marksweep, struct sm_cycle_record *record)
+static void sweep(struct marksweep_policy *marksweep, struct sm_marker *marker, struct sm_cycle_record *record)
 {
     uint64_t freed_objects = marksweep->freed_objects;
     uint64_t freed_bytes = marksweep->freed_bytes;
     uint64_t block_bytes = marksweep->block_bytes;
-    sm_weak_list_sweep(&marksweep->weak, marksweep->base.mm, marksweep->mark);
+    sm_weak_list_sweep(&marksweep->weak, marksweep->base.mm, sm_marker_is_live, marker);
     sm_object_table_sweep(&marksweep->objects, marksweep->mark, release, marksweep);
     sm_unreserve(marksweep->base.mm, block_bytes - marksweep->block_bytes);
     record->retired_objects = marksweep->freed_objects - freed_objects;
@@ -229,7 +229,7 @@ static sm_status collect(struct sm_policy *policy, enum sm_collect_kind kind, en
     SM_ASSERT_CHECKED(sm_object_table_is_consistent(objects, 0));
     mark_all(marksweep, &marker, trigger);
     marksweep->mark = marker.mark;
-    sweep(marksweep, record);
+    sweep(marksweep, &marker, record);
     SM_ASSERT(sm_object_table_count(objects) == marker.live_objects && objects->live_bytes == marker.live_bytes);
     SM_ASSERT_CHECKED(sm_object_table_is_consistent(objects, 0));
     record->traced_objects = record->live_objects = marker.live_objects;

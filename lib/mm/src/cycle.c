@@ -289,6 +289,11 @@ void sm_cycle_before_alloc(struct sm_manager *mm)
     (void)sm_cycle_run(mm, SM_COLLECT_FULL, SM_TRIGGER_EMERGENCY);
 }
 
+bool sm_collects_every_alloc(const struct sm_manager *mm)
+{
+    return mm->cycles.every_alloc;
+}
+
 void sm_cycle_bring_forward(struct sm_manager *mm, uint64_t bytes)
 {
     struct sm_cycles *cycles = &mm->cycles;

@@ -43,7 +43,7 @@ void sm_marker_drain(struct sm_marker *marker)
         sm_trace(marker->mm, marker->stack[--marker->depth], &marker->visitor);
 }
 
-static bool is_live(void *context, const struct sm_object *object)
+bool sm_marker_is_live(void *context, const struct sm_object *object)
 {
     const struct sm_marker *marker = context;
     return sm_is_marked(object, marker->mark);
@@ -52,7 +52,7 @@ static bool is_live(void *context, const struct sm_object *object)
 void sm_marker_keep_finalizable(struct sm_marker *marker)
 {
     SM_ASSERT(marker->depth == 0);
-    if (sm_finalizers_select(marker->mm, is_live, marker) == 0)
+    if (sm_finalizers_select(marker->mm, sm_marker_is_live, marker) == 0)
         return;
     sm_finalizers_visit_ready(marker->mm, &marker->visitor);
     sm_marker_drain(marker);

@@ -56,6 +56,9 @@ void sm_marker_drain(struct sm_marker *marker);
  */
 void sm_marker_keep_finalizable(struct sm_marker *marker);
 
+/** Whether `object` was marked; `context` is the marker. An sm_is_live. */
+bool sm_marker_is_live(void *context, const struct sm_object *object);
+
 static inline bool sm_is_marked(const struct sm_object *object, uint16_t mark)
 {
     return (sm_object_flags(object) & SM_MARK_MASK) == mark;

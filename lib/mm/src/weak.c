@@ -19,6 +19,8 @@ static bool register_cell(struct sm_manager *mm, struct sm_weak_cell *cell, stru
 
 struct sm_object *sm_weak_make(struct sm_manager *mm, struct sm_object *target)
 {
+    if (sm_entry_check(mm) != SM_OK)
+        return NULL;
     struct sm_weak_cell *cell = (struct sm_weak_cell *)sm_alloc_leaf(mm, SM_TYPE_WEAK_CELL, SM_WEAK_CELL_PAYLOAD_BYTES);
     if (cell == NULL)
         return NULL;
@@ -28,6 +30,8 @@ struct sm_object *sm_weak_make(struct sm_manager *mm, struct sm_object *target)
 
 struct sm_object *sm_weak_entry_make(struct sm_manager *mm, struct sm_object *target, struct sm_value value)
 {
+    if (sm_entry_check(mm) != SM_OK)
+        return NULL;
     struct sm_weak_entry *entry = (struct sm_weak_entry *)sm_alloc(mm, SM_TYPE_WEAK_ENTRY, SM_WEAK_ENTRY_PAYLOAD_BYTES);
     if (entry == NULL || !register_cell(mm, &entry->cell, target))
         return NULL;

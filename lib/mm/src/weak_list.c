@@ -1,6 +1,7 @@
 /* Weak cells: a list through the cells themselves. */
 #include "weak_list.h"
 
+#include "assertion.h"
 #include "store.h"
 
 void sm_weak_list_add(struct sm_weak_list *list, struct sm_object *cell)
@@ -39,15 +40,15 @@ void sm_weak_list_handed_back(struct sm_weak_list *list)
     list->handed_out_count = 0;
 }
 
-void sm_weak_list_mark_handed_out(const struct sm_weak_list *list, struct sm_marker *marker)
+void sm_weak_list_visit_handed_out(const struct sm_weak_list *list, struct sm_visitor *visitor)
 {
     if (list->handed_out_count <= SM_WEAK_HANDED_OUT_MAX) {
         for (uint32_t i = 0; i < list->handed_out_count; i++)
-            sm_marker_mark(marker, list->handed_out[i]);
+            visitor->edge(visitor, list->handed_out[i]);
         return;
     }
     for (const struct sm_weak_cell *cell = list->cells; cell != NULL; cell = cell->next)
-        sm_marker_mark(marker, cell->target);
+        visitor->edge(visitor, cell->target);
 }
 
 /* `object` is about to go, by the word of the C code itself. */
@@ -80,12 +81,12 @@ static void clear(struct sm_manager *mm, struct sm_weak_cell *cell)
         sm_write_slot(mm, value, false, nothing);
 }
 
-void sm_weak_list_sweep(struct sm_weak_list *list, struct sm_manager *mm, uint16_t mark)
+void sm_weak_list_sweep(struct sm_weak_list *list, struct sm_manager *mm, sm_is_live *is_live, void *context)
 {
     struct sm_weak_cell **link = &list->cells;
     while (*link != NULL) {
-        bool cell_lives = sm_is_marked(&(*link)->header, mark);
-        if (cell_lives && sm_is_marked((*link)->target, mark)) {
+        bool cell_lives = is_live(context, &(*link)->header);
+        if (cell_lives && is_live(context, (*link)->target)) {
             link = &(*link)->next;
             continue;
         }

@@ -15,7 +15,7 @@
 #ifndef SM_WEAK_LIST_H
 #define SM_WEAK_LIST_H
 
-#include "marker.h"
+#include "sapimem/policy.h"
 #include "weak.h"
 
 enum {
@@ -41,11 +41,11 @@ struct sm_object *sm_weak_list_get(struct sm_weak_list *list, const struct sm_ob
 
 /** A safepoint: what was handed out is in nobody's locals any more. */
 void sm_weak_list_handed_back(struct sm_weak_list *list);
-/** Mark what was handed out since then. */
-void sm_weak_list_mark_handed_out(const struct sm_weak_list *list, struct sm_marker *marker);
+/** Visit what was handed out since then, as roots. */
+void sm_weak_list_visit_handed_out(const struct sm_weak_list *list, struct sm_visitor *visitor);
 
 /** After marking: drop cells that died, clear those whose target did. */
-void sm_weak_list_sweep(struct sm_weak_list *list, struct sm_manager *mm, uint16_t mark);
+void sm_weak_list_sweep(struct sm_weak_list *list, struct sm_manager *mm, sm_is_live *is_live, void *context);
 
 /** `object` is about to be given up by hand: the same for it alone. Cost: O(weak cells) when it has or is one. */
 void sm_weak_list_forget(struct sm_weak_list *list, struct sm_manager *mm, struct sm_object *object);

@@ -3,7 +3,8 @@
  *
  * The manager's first fields are a bump window and size-class list heads. An allocation bumps, or
  * pops, or asks the policy; a store writes, or, when the barrier word says so, asks the manager.
- * Unless stated otherwise: Threads: owner.
+ * Unless stated otherwise: Threads: owner. The inline paths ask nobody who calls: a thread or a forked child that
+ * must not allocate is refused where the policy is asked, and at every function that is not inline.
  */
 #ifndef SAPIMEM_ALLOC_H
 #define SAPIMEM_ALLOC_H
@@ -172,7 +173,9 @@ struct sm_object *sm_resize(struct sm_manager *mm, struct sm_object *object, siz
 sm_status sm_free(struct sm_manager *mm, struct sm_object *object);
 
 /**
- * Give up `object`: nothing reachable refers to it any more and the caller will not touch it again.
+ * Give up `object`: nothing reachable refers to it any more and the caller will not touch it again. Nor does anything
+ * made since the last safepoint refer to it, or anything that a destructor still to run can reach: an emergency
+ * takes both for reachable.
  *
  * It is reused after every guard active now has ended (R2). A policy that frees explicitly and cannot
  * retire frees it now; one that can do neither ignores the call. What its slots held is not dropped: it moved
@@ -245,6 +248,11 @@ static inline void sm_store_move(struct sm_manager *mm, struct sm_object *owner,
 static inline void sm_store_take(struct sm_manager *mm, struct sm_object *owner, struct sm_value *slot,
                                  struct sm_value value)
 {
+    /* Where nothing is counted the old value need not be known: a slot that is not in the cache costs no wait then. */
+    if (sm_hot(mm)->counted_tags == 0) {
+        sm_store_move(mm, owner, slot, value);
+        return;
+    }
     struct sm_value old = *slot;
     sm_store_move(mm, owner, slot, value);
     sm_value_drop(mm, old);
@@ -274,10 +282,14 @@ static inline void sm_store_pointer_move(struct sm_manager *mm, struct sm_object
 
 static inline void sm_store_pointer_take(struct sm_manager *mm, struct sm_object *owner, void *slot, void *target)
 {
+    if (!sm_counts_all(mm)) {
+        sm_store_pointer_move(mm, owner, slot, target);
+        return;
+    }
     struct sm_object *old;
     memcpy(&old, slot, sizeof(struct sm_object *));
     sm_store_pointer_move(mm, owner, slot, target);
-    if (sm_counts_all(mm) && old != NULL)
+    if (old != NULL)
         sm_count_remove(mm, old);
 }
 

@@ -128,6 +128,9 @@ void sm_unreserve(struct sm_manager *mm, size_t bytes);
 /** Inside alloc_slow and refill: whether the block is for an object without edges. */
 bool sm_alloc_is_leaf(const struct sm_manager *mm);
 
+/** Whether a cycle is to come before every allocation (sm_config.collect_every_alloc): then the inline forms stay empty. */
+bool sm_collects_every_alloc(const struct sm_manager *mm);
+
 /** Map and unmap whole chunks, `bytes` a multiple of the page size, `alignment` a power of two at least a page; counted through sm_reserve. NULL: refused. */
 void *sm_chunk_map(struct sm_manager *mm, size_t bytes, size_t alignment);
 void sm_chunk_unmap(struct sm_manager *mm, void *chunk, size_t bytes);

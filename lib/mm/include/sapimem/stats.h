@@ -60,6 +60,8 @@ struct sm_cycle_record {
     uint64_t retired_objects, retired_bytes; /**< by this cycle */
     uint64_t reclaimed_bytes_total;          /**< by all cycles so far */
     uint64_t backlog_bytes;                  /**< after it */
+    /** Of a heap of blocks that objects share: what the living take of them, and what is free in blocks where something lives; 0 elsewhere. */
+    uint64_t occupied_bytes, hole_bytes;
     uint64_t pause_ns;
     uint64_t cpu_ns; /**< of the owner thread, in this cycle */
 };
@@ -88,6 +90,10 @@ struct sm_stats {
     uint64_t peak_garbage_bytes; /**< largest "dead but not freed" a cycle found, backlog included; 0 without cycles */
     uint64_t retired_bytes, retired_objects; /**< payload bytes */
     uint64_t reclaimed_bytes, reclaimed_objects;
+    uint64_t reclaimed_batches; /**< that waited for a grace period; 0 under a policy that frees at once */
+    uint64_t reclaim_delay_total_ns,
+        reclaim_delay_max_ns;            /**< from retirement of a batch's oldest part until it was reusable */
+    uint64_t occupied_bytes, hole_bytes; /**< as of the last cycle, as in its record */
     uint64_t cycles, cycles_by_trigger[SM_TRIGGER_COUNT];
     uint64_t traced_objects;
     uint64_t destructors_run;

@@ -22,7 +22,7 @@
  * the manager, about to take a block for a moved object, asks this policy.
  */
 #include "arena/chunk.h"
-#include "arena/poison.h"
+#include "poison.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 #include "arena/chunk.h"
 
-#include "arena/poison.h"
+#include "poison.h"
 
 #include <unistd.h>
 
@@ -72,7 +72,7 @@ uint64_t sm_arena_mean(const struct arena_mean *mean)
 static void unmap(struct arena_store *store, struct arena_chunk *chunk)
 {
     /* Whoever is given these addresses next must not find them forbidden. */
-    bool untouched = sm_arena_unpoison(sm_arena_first_block(chunk), 0, chunk->bytes - sizeof(*chunk));
+    bool untouched = sm_unpoison(sm_arena_first_block(chunk), 0, chunk->bytes - sizeof(*chunk));
     SM_ASSERT(untouched);
     (void)untouched;
     sm_chunk_unmap(store->mm, chunk, chunk->bytes);
@@ -108,7 +108,7 @@ static struct arena_chunk *reuse(struct arena_list *list, struct arena_chunk *be
 {
     struct arena_chunk *chunk = list_take_after(list, before);
     char *start = sm_arena_first_block(chunk);
-    bool untouched = sm_arena_unpoison(start, (size_t)(chunk->end - start), chunk->bytes - sizeof(*chunk));
+    bool untouched = sm_unpoison(start, (size_t)(chunk->end - start), chunk->bytes - sizeof(*chunk));
     /* Fails when something wrote to an object of a request that had ended. */
     SM_ASSERT_CHECKED(untouched);
     (void)untouched;
@@ -147,7 +147,7 @@ static void poison_list(const struct arena_list *list)
 {
     for (struct arena_chunk *chunk = list->first; chunk != NULL; chunk = chunk->next) {
         char *start = sm_arena_first_block(chunk);
-        sm_arena_poison(start, (size_t)(chunk->end - start), chunk->bytes - sizeof(*chunk));
+        sm_poison(start, (size_t)(chunk->end - start), chunk->bytes - sizeof(*chunk));
     }
 }
 

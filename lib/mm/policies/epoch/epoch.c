@@ -1,15 +1,12 @@
 /* The epoch policy: its table, options, beginning and end. */
 #include "epoch/epoch_internal.h"
 
+#include "guard.h"
+
 #include <stdlib.h>
 #include <unistd.h>
 
-enum epoch_reclaim_choice {
-    RECLAIM_THREAD,
-    RECLAIM_INLINE,
-};
-
-static const char *const reclaim_names[] = {"thread", "inline", NULL};
+static const char *const debug_names[] = {"none", "poison", "never-reuse", NULL};
 
 static const struct sm_option options[] = {
     {.key = "flavor",
@@ -22,8 +19,10 @@ static const struct sm_option options[] = {
      .kind = SM_OPTION_CHOICE,
      .unit = "",
      .default_text = "thread",
-     .choices = reclaim_names,
-     .help = "where grace periods are waited for: our own thread, or the owner at the end of a cycle (deterministic)"},
+     .choices = epoch_backend_names,
+     .help =
+         "who waits for grace periods: our own thread, the owner at the end of a cycle (deterministic), or liburcu's "
+         "threads"},
     {.key = "backlog-limit",
      .kind = SM_OPTION_SIZE,
      .unit = "bytes",
@@ -39,6 +38,12 @@ static const struct sm_option options[] = {
      .minimum = 1,
      .maximum = 3600000,
      .help = "age at which a guard that holds back a large backlog is reported"},
+    {.key = "debug",
+     .kind = SM_OPTION_CHOICE,
+     .unit = "",
+     .default_text = SM_ASSERT_LEVEL >= 2 ? "poison" : "none",
+     .choices = debug_names,
+     .help = "what happens to reusable memory: overwritten and checked, or never used again"},
 };
 
 static void init_from_options(struct epoch_policy *epoch, struct sm_manager *mm, const struct sm_option_values *values)
@@ -58,13 +63,14 @@ static sm_status create(struct sm_manager *mm, const struct sm_option_values *va
     if (epoch == NULL)
         return sm_policy_fail(mm, SM_ERR_OUT_OF_MEMORY, "policy epoch: no memory for its state");
     init_from_options(epoch, mm, values);
-    bool threaded = sm_option_count(values, "reclaim") == RECLAIM_THREAD;
-    sm_status status = epoch_reclaimer_create(mm, epoch->flavor, threaded, &epoch->reclaimer);
+    epoch_heap_init(&epoch->heap, mm, (enum epoch_debug)sm_option_count(values, "debug"));
+    enum epoch_backend backend = (enum epoch_backend)sm_option_count(values, "reclaim");
+    sm_status status = epoch_reclaimer_create(mm, &epoch->heap, epoch->flavor, backend, &epoch->reclaimer);
     if (status != SM_OK) {
+        epoch_heap_finish(&epoch->heap);
         free(epoch);
         return status;
     }
-    epoch_heap_init(&epoch->heap, mm);
     *policy = &epoch->base;
     return SM_OK;
 }
@@ -74,9 +80,9 @@ static void destroy(struct sm_policy *policy)
     struct epoch_policy *epoch = epoch_of_base(policy);
     if (getpid() != epoch->creator)
         return; /* R14: the thread did not survive the fork, and its lock may be held for ever */
-    epoch_seal(epoch);
-    epoch_heap_finish(&epoch->heap);
+    epoch_batch_forget_list(&epoch->open);
     epoch_reclaimer_destroy(epoch->reclaimer);
+    epoch_heap_finish(&epoch->heap);
     free(epoch);
 }
 
@@ -85,21 +91,30 @@ static void *alloc_slow(struct sm_policy *policy, size_t payload_bytes)
     struct epoch_policy *epoch = epoch_of_base(policy);
     if (!epoch_may_allocate(epoch))
         return NULL;
+    if (sm_collects_every_alloc(policy->mm) && payload_bytes <= SM_INLINE_PAYLOAD_MAX)
+        return epoch_heap_alloc_alone(&epoch->heap, payload_bytes);
     return epoch_heap_alloc(&epoch->heap, payload_bytes);
 }
 
-/* SM_FORM_NONE: there is no window to move. */
+/* A test that collects before every allocation must hear of every allocation, so it gets no window. */
 static bool refill(struct sm_policy *policy, size_t payload_bytes)
 {
-    (void)epoch_of_base(policy);
+    struct epoch_policy *epoch = epoch_of_base(policy);
     SM_ASSERT(payload_bytes <= SM_INLINE_PAYLOAD_MAX);
-    return false;
+    return epoch_may_allocate(epoch) && !sm_collects_every_alloc(policy->mm) &&
+           epoch_heap_refill(&epoch->heap, payload_bytes);
 }
 
+/* The operations below do for what is not the outermost pin, unpin or repin: going offline and coming back. */
 static sm_status guard_register(struct sm_policy *policy, struct sm_guard *guard)
 {
-    (void)guard;
-    epoch_thread_register(epoch_of_base(policy)->flavor);
+    const struct epoch_flavor *flavor = epoch_of_base(policy)->flavor;
+    const struct epoch_guard_paths *paths = guard->is_owner ? &flavor->owner : &flavor->observer;
+    epoch_thread_register(flavor);
+    guard->policy_state = flavor->thread_record == NULL ? NULL : flavor->thread_record();
+    guard->pin = paths->pin;
+    guard->unpin = paths->unpin;
+    guard->repin = paths->repin;
     return SM_OK;
 }
 
@@ -112,30 +127,36 @@ static void guard_unregister(struct sm_policy *policy, struct sm_guard *guard)
 static void pin(struct sm_policy *policy, struct sm_guard *guard)
 {
     (void)guard;
-    epoch_thread_lock(epoch_of_base(policy)->flavor);
+    epoch_of_base(policy)->flavor->lock();
 }
 
 /*
  * Nothing after the end of the owner's guard is sure to seal what it retired, so its end does. A child forked inside
  * an iteration only leaves it: the reclaimer's lock may be held by the thread that it lost (R14).
  */
-static void seal_if_owner(struct sm_policy *policy, const struct sm_guard *guard)
+void epoch_seal_at_guard_end(struct sm_policy *policy)
 {
     struct epoch_policy *epoch = epoch_of_base(policy);
-    if (guard == sm_owner_guard(policy->mm) && epoch->open.object_count != 0 && getpid() == epoch->creator)
+    if (getpid() == epoch->creator)
         epoch_seal(epoch);
+}
+
+static void seal_if_owner(struct sm_policy *policy, const struct sm_guard *guard)
+{
+    if (guard->is_owner)
+        epoch_seal_at_guard_end(policy);
 }
 
 static void unpin(struct sm_policy *policy, struct sm_guard *guard)
 {
     seal_if_owner(policy, guard);
-    epoch_thread_unlock(epoch_of_base(policy)->flavor);
+    epoch_of_base(policy)->flavor->unlock();
 }
 
 static void repin(struct sm_policy *policy, struct sm_guard *guard)
 {
     seal_if_owner(policy, guard);
-    epoch_thread_quiescent(epoch_of_base(policy)->flavor);
+    epoch_of_base(policy)->flavor->quiescent();
 }
 
 static sm_status weak_make(struct sm_policy *policy, struct sm_object *cell)
@@ -182,7 +203,7 @@ static sm_status quiesce(struct sm_policy *policy)
 
 static void walk(struct sm_policy *policy, void (*visit)(void *context, struct sm_object *object), void *context)
 {
-    sm_object_table_walk(&epoch_of_base(policy)->heap.objects, visit, context);
+    epoch_heap_walk(&epoch_of_base(policy)->heap, visit, context);
 }
 
 static void stats(const struct sm_policy *policy, struct sm_stats *snapshot)
@@ -191,26 +212,33 @@ static void stats(const struct sm_policy *policy, struct sm_stats *snapshot)
     const struct epoch_reclaimed *reclaimed = &epoch->reclaimer->reclaimed;
     snapshot->reclaimed_bytes = atomic_load_explicit(&reclaimed->payload_bytes, memory_order_relaxed);
     snapshot->reclaimed_objects = atomic_load_explicit(&reclaimed->objects, memory_order_relaxed);
+    snapshot->reclaimed_batches = atomic_load_explicit(&reclaimed->batches, memory_order_relaxed);
+    snapshot->reclaim_delay_total_ns = atomic_load_explicit(&reclaimed->delay_total_ns, memory_order_relaxed);
+    snapshot->reclaim_delay_max_ns = atomic_load_explicit(&reclaimed->delay_max_ns, memory_order_relaxed);
+    snapshot->occupied_bytes = epoch->heap.occupied_bytes;
+    snapshot->hole_bytes = epoch->heap.hole_bytes;
     snapshot->backlog_bytes = epoch_backlog_bytes(epoch->reclaimer);
     snapshot->peak_backlog_bytes = epoch->peak_backlog_bytes;
+    /* All that was ever allocated is live or was retired. */
+    snapshot->policy_bytes += epoch_heap_room_bytes(&epoch->heap) - (snapshot->live_bytes + snapshot->retired_bytes);
 }
 
 static bool is_valid(struct sm_policy *policy, const struct sm_object *object)
 {
-    return sm_object_table_has(&epoch_of_base(policy)->heap.objects, object);
+    return epoch_heap_has(&epoch_of_base(policy)->heap, object);
 }
 
 static uint64_t epoch_of(struct sm_policy *policy, const struct sm_object *object)
 {
     (void)epoch_of_base(policy);
-    return epoch_prefix_of(object)->birth_epoch;
+    return epoch_heap_epoch_of(object);
 }
 
 const struct sm_policy_ops sm_policy_epoch = {
     .name = "epoch",
     .summary = "guards, tracing and deferred reclamation on liburcu",
     .capabilities = SM_CAP_OBSERVERS | SM_CAP_PIN | SM_CAP_COLLECT | SM_CAP_RETIRE | SM_CAP_WEAK | SM_CAP_EPOCH_TAGS,
-    .form = SM_FORM_NONE,
+    .form = SM_FORM_WINDOW,
     .options = options,
     .option_count = sizeof(options) / sizeof(options[0]),
     .create = create,

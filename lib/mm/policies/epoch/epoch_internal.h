@@ -3,9 +3,9 @@
  *
  * Where each soundness rule is kept:
  *   R1  marking starts from sm_roots_enumerate alone; observers only borrow (the manager refuses
- *       their stores and handles).                                              cycle.c, marker.c
- *   R2  a block goes back to mimalloc only after the flavour's synchronize; epochs here are tags,
- *       ages and hints.                                                         reclaimer.c
+ *       their stores and handles).                                              cycle.c, mark.c
+ *   R2  a block, a large object or one retired by hand goes back to the pool only after the flavour's
+ *       grace period; epochs here are tags, ages and hints.             reclaimer.c, heap.c, pool.c
  *   R3  every wait goes through epoch_drain, which refuses while the thread is in any guard of any
  *       manager.                                                                pressure.c, flavor.c
  *   R4  the reclaimer asks for attention as it begins to wait; safepoints repin, and keep asking
@@ -18,13 +18,14 @@
  *       an emergency's root.                                                    weak_list.c
  *   R12 header counts are never read here.
  *   R14 a forked child leaves everything alone.                                 epoch.c
- *   Concurrent marking (R8, R11) and young cycles (R10) will live in cycle.c, block eras (R13) in heap.c.
- * marker.c and weak_list.c are in lib/mm/src: another tracing policy has them too.
+ *   Concurrent marking (R8, R11) will claim by the spare bits of granule bytes (slab.h), young cycles (R10) log there;
+ *   block eras (R13) have their place in struct epoch_block.
+ * weak_list.c is in lib/mm/src: another tracing policy has it too.
  *
- * Memory order. A block's way from the owner through the reclaiming thread to its next owner is told
- * in heap.h; what passes between owner and reclaiming thread otherwise, in reclaimer.h. All fields of
- * struct epoch_policy are the owner's alone, but `flavor` (const) and `reclaimer` (its own rules).
- * Header flags are written by the owner only, with relaxed atomics, since observers may read them.
+ * Memory order. Who may touch a block when is told in slab.h and pool.h; what passes between owner and whoever runs the
+ * grace period otherwise, in reclaimer.h. All fields of struct epoch_policy are the owner's alone, but `flavor` (const),
+ * `reclaimer` and the heap's pool (their own rules). Granule bytes are no observer's business. Header flags are written
+ * by the owner only, with relaxed atomics, since observers may read them.
  */
 #ifndef SM_EPOCH_INTERNAL_H
 #define SM_EPOCH_INTERNAL_H
@@ -35,6 +36,7 @@
 
 #include "assertion.h"
 #include "sapimem/policy.h"
+#include "weak_list.h"
 
 #include <sys/types.h>
 
@@ -45,13 +47,12 @@
 #define EPOCH_ASSIST_WAIT_NS (10 * EPOCH_MILLISECOND_NS)
 /** How long after the reclaimer began to wait every safepoint repins; afterwards allocation brings the repins. */
 #define EPOCH_REPIN_EAGER_NS (50 * EPOCH_MILLISECOND_NS)
-/**
- * So much allocation without a safepoint op asks for one. The inline safepoint does not tell the policy of
- * itself, so this bounds what an emergency must take for younger than the last safepoint; and it repins.
- */
-#define EPOCH_SAFEPOINT_STEP_BYTES (UINT64_C(8) << 10)
 /** An open batch is sealed at this size even between safepoints. */
-#define EPOCH_OPEN_BATCH_BYTES (UINT64_C(64) << 10)
+#define EPOCH_OPEN_BATCH_BYTES (UINT64_C(256) << 10)
+/** And after so many safepoint ops, if the guard lasts so long. */
+#define EPOCH_OPEN_SAFEPOINTS 32u
+/** Memory goes back to the system when no allocation has needed it for so many cycles: fewer, and it is asked for again. */
+#define EPOCH_TRIM_CYCLES 8u
 #define EPOCH_BACKLOG_MINIMUM_BYTES (UINT64_C(64) << 20)
 #define EPOCH_BACKLOG_THRESHOLDS 8u
 
@@ -76,10 +77,11 @@ struct epoch_policy {
     struct epoch_bounds bounds;
     struct epoch_heap heap;
     struct sm_weak_list weak;
-    uint16_t mark;           /**< of the last cycle's survivors; SM_MARK_NONE before the first */
-    struct epoch_batch open; /**< retired, not yet sealed: no grace period has begun for them */
+    uint32_t open_safepoints; /**< ops since the open batch got its first object, or before that since the last seal */
+    struct epoch_batch open;  /**< retired, not yet sealed: no grace period has begun for them */
     struct epoch_reclaimer *reclaimer;
     uint64_t peak_backlog_bytes;
+    uint64_t cycle_count;
     uint64_t awaited_seen;       /**< the reclaimer's wait that the last safepoint op saw */
     uint64_t awaited_seen_ns;    /**< when one first saw it */
     uint64_t assist_floor_bytes; /**< an assist that failed is repeated above this backlog only; 0: none failed */
@@ -87,6 +89,8 @@ struct epoch_policy {
 };
 
 extern const struct sm_policy_ops sm_policy_epoch;
+
+_Static_assert((EPOCH_RETIRED & SM_WEAKLY_REFERRED) == 0, "each flag has its own bit");
 
 static inline struct epoch_policy *epoch_of_base(const struct sm_policy *policy)
 {
@@ -103,7 +107,7 @@ sm_status epoch_collect(struct sm_policy *policy, enum sm_collect_kind kind, enu
 
 void epoch_retire(struct sm_policy *policy, struct sm_object *object);
 /** Count blocks that were retired just now. */
-void epoch_count_backlog(struct epoch_policy *epoch, uint64_t block_bytes);
+void epoch_count_backlog(struct epoch_policy *epoch, uint64_t room_bytes);
 /** Hand the open batch to the reclaimer: its grace period may begin. */
 void epoch_seal(struct epoch_policy *epoch);
 

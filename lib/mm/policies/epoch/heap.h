@@ -1,107 +1,122 @@
 /**
- * Where the policy's objects sit: for now one mimalloc block each.
+ * The heap: a non-moving mark-region allocator. Objects are bumped into the holes that the last cycle left in blocks of
+ * 64 KiB, or into empty blocks; larger ones have blocks of their own (slab.h has the layout, pool.h who holds a block).
  *
- * This interface is all the rest of the policy knows of blocks, so that another heap can take its
- * place. A block is a hidden prefix, the object's header and its payload:
+ * The window (sm_hot.cursor to .limit) lies in one hole. When it is used up the allocator goes on to the next hole of its
+ * block, then to the next block with holes, then to an empty block; holes too small for the request and what is left of
+ * windows are loose holes, tried first (loose.h). Objects above SM_INLINE_PAYLOAD_MAX are bumped in a block beside it.
+ * That is the idea of Immix (Blackburn and McKinley, PLDI 2008), with holes to the granule instead of lines, as in
+ * Whippet's nofl space (Wingo, 2024).
  *
- *     | prefix: birth epoch, index or link | header | payload ... |
+ * Birth epochs are kept by page and cost an allocation nothing: a page's tag is set when the window is moved there, or
+ * at a safepoint op, and never lowered while something lives there. So the tag is never after an object's birth.
  *
- * Invariants. Every object is in `objects` from its allocation until it is retired; the prefix ends in the word
- * that the table keeps. A retired object is in no table and in exactly one batch, linked through that word,
- * so that retiring needs no memory and cannot fail. Observers read headers and payloads, never prefixes: the owner may relink a prefix
- * while an observer still reads the object behind it.
- *
- * Memory order. Whoever gives a block back accesses it last, and after the accesses of everyone else:
- * a retired object comes to the reclaiming thread under epoch_reclaimer.lock (the owner's writes), after
- * the grace period (every observer's reads, by liburcu; made visible to tools by
- * sm_guards_synchronized). From there to the block's next owner, on any thread and under any manager,
- * mi_free happens before the mi_malloc that returns the same memory, as C17 7.22.3 demands of every
- * free and malloc. mimalloc is not instrumented, so heap.c tells the thread sanitizer that much.
+ * Memory order. The owner's alone, but for the pool (its lock) and `graced` (release by whoever ran the grace period,
+ * acquire by the owner).
  */
 #ifndef SM_EPOCH_HEAP_H
 #define SM_EPOCH_HEAP_H
 
-#include "marker.h"
-#include "object_table.h"
-#include "weak_list.h"
+#include "epoch/batch.h"
+#include "epoch/loose.h"
+#include "epoch/pool.h"
+
+#include "sapimem/alloc.h"
 
 #include <stdatomic.h>
 
-/** Bit of the header flags that is the policy's alone; marks and weak referents have others (marker.h, weak_list.h). */
+/** Bit of the header flags that is the policy's alone; weak referents have another (weak_list.h). */
 enum { EPOCH_RETIRED = 0x0400 };
 
-_Static_assert((EPOCH_RETIRED & (SM_MARK_MASK | SM_WEAKLY_REFERRED)) == 0 && (SM_MARK_MASK & SM_WEAKLY_REFERRED) == 0,
-               "each flag has its own bits");
-
-struct epoch_prefix {
-    uint64_t birth_epoch;
-    union {
-        uint64_t index;            /**< the table's word, until retired */
-        struct epoch_prefix *next; /**< in its batch, once retired */
-    };
-};
-
-/** Retired objects, oldest first. A value: batches are spliced, never allocated. Zeroed: empty. */
-struct epoch_batch {
-    struct epoch_prefix *first, *last;
-    uint64_t object_count;
-    uint64_t payload_bytes;
-    uint64_t block_bytes;
-    uint64_t retire_epoch; /**< the epoch that began when the newest part was sealed */
-};
-
-/** What was given back; written by the reclaiming thread, read by the owner. */
-struct epoch_reclaimed {
-    _Atomic uint64_t objects, payload_bytes; /**< relaxed: counts, they order nothing */
+enum {
+    /** Room of the largest object that shares a block with others. */
+    EPOCH_SHARED_MAX_BYTES = 32 * 1024,
+    /**
+     * So much of a hole is given to the window at a time. The inline safepoint does not tell the policy of itself, so
+     * this bounds what an emergency must take for younger than the last safepoint; and it brings repins (R4).
+     */
+    EPOCH_WINDOW_STEP_BYTES = 32 * 1024,
+    /** A loose hole below this is used only when there is nothing else. */
+    EPOCH_LOOSE_WORTH_BYTES = 256,
 };
 
 struct epoch_heap {
     struct sm_manager *mm;
-    struct sm_object_table objects; /**< neither retired nor freed */
-    uint64_t bytes_since_step;      /**< block bytes since the last safepoint op, or request for one */
+    struct epoch_pool pool;
+    uint8_t colour;             /**< of the last cycle's survivors; EPOCH_COLOUR_NONE before the first */
+    struct epoch_block *window; /**< the block that the window lies in; NULL: there is none */
+    char *window_start,
+        *window_end; /**< of the hole, from where the window was opened; sm_hot.limit may lie before its end */
+    struct epoch_block *current;    /**< whose holes are being used up, in order; NULL: none */
+    struct epoch_block *overflow;   /**< for objects above the inline sizes; bumped at its parsed_bytes; NULL: none */
+    struct epoch_block_list filled; /**< used up */
+    struct epoch_block *large;      /**< all that is neither retired nor dead */
+    struct epoch_loose loose;
+    uint64_t recent_sequence; /**< counts safepoint ops */
+    uint64_t
+        cycle_sequence; /**< of it, at the end of the last cycle: if it is the same now, marked objects may be recent */
+    uint64_t
+        bytes_since_step;    /**< given to windows and large objects since the last safepoint op, or request for one */
+    uint64_t room_bytes;     /**< of all objects ever allocated, without the open window's */
+    uint64_t occupied_bytes; /**< of blocks and large objects, by what lived at the end of the last cycle */
+    uint64_t hole_bytes;     /**< free then in the blocks where something lived */
+    uint64_t unlisted_objects, unlisted_bytes;  /**< retired by hand, left to the next cycle */
+    struct epoch_retired_chunk *_Atomic graced; /**< retired by hand, and their grace period is over */
 };
 
-static inline struct epoch_prefix *epoch_prefix_of(const struct sm_object *object)
-{
-    return (struct epoch_prefix *)(uintptr_t)object - 1;
-}
-
-static inline struct sm_object *epoch_object_of(struct epoch_prefix *prefix)
-{
-    return (struct sm_object *)(prefix + 1);
-}
-
-/** Bytes of the system's memory that an object of `payload_bytes` holds. */
-size_t epoch_heap_block_bytes(size_t payload_bytes);
-
-void epoch_heap_init(struct epoch_heap *heap, struct sm_manager *mm);
-/** Free every object, without a grace period: nobody reads any more. */
+void epoch_heap_init(struct epoch_heap *heap, struct sm_manager *mm, enum epoch_debug debug);
+/** Give all memory back, without a grace period: nobody reads any more. */
 void epoch_heap_finish(struct epoch_heap *heap);
 
-/** A block in the table, its header not yet written; NULL when memory is refused. */
-struct sm_object *epoch_heap_alloc(struct epoch_heap *heap, size_t payload_bytes);
+/** Move the window to room for `payload_bytes`, at most SM_INLINE_PAYLOAD_MAX. False: memory is refused. */
+bool epoch_heap_refill(struct epoch_heap *heap, size_t payload_bytes);
+/** Room for one small object, with nothing left for the inline path; NULL when memory is refused. */
+void *epoch_heap_alloc_alone(struct epoch_heap *heap, size_t payload_bytes);
+/** Room for one object beside the window; NULL when memory is refused. */
+void *epoch_heap_alloc(struct epoch_heap *heap, size_t payload_bytes);
 
 /** What has been allocated is no longer recent. */
 void epoch_heap_safepoint(struct epoch_heap *heap);
 
-/** Whether the table is consistent and nothing in it is retired. Cost: O(objects). */
-bool epoch_heap_is_consistent(const struct epoch_heap *heap);
+/** Whether the last cycle was an emergency of this very stretch between safepoint ops, or may have been: EPOCH_RECENT holds. */
+static inline bool epoch_heap_tells_recent(const struct epoch_heap *heap)
+{
+    return heap->cycle_sequence == heap->recent_sequence;
+}
 
-/** Take one object out of the table and append it to `batch`. */
+/** An epoch not after the one in which `object` was allocated, by the page it begins in. */
+uint64_t epoch_heap_epoch_of(const struct sm_object *object);
+
+/** Take one object out, into `batch`. It must not be reachable. */
 void epoch_heap_retire(struct epoch_heap *heap, struct sm_object *object, struct epoch_batch *batch);
 
-/** Move every object that does not carry `mark` from the table to `batch`. */
-void epoch_heap_sweep(struct epoch_heap *heap, uint16_t mark, struct epoch_batch *batch);
-
-/** Append `tail` to `batch`; empties it. */
-void epoch_batch_splice(struct epoch_batch *batch, struct epoch_batch *tail);
-
 /**
- * Give at most `count_max` objects at the batch's front back to mimalloc; their grace period is over.
- *
- * Returns the block bytes, which stay reserved until the caller gives them back.
- * Threads:     any.
+ * A cycle begins: everything is held by the owner again, `withdrawn` included, which the batch of the cycle that ends
+ * takes up again. All blocks count as empty until something in them is marked.
  */
-uint64_t epoch_heap_release(struct epoch_batch *batch, size_t count_max, struct epoch_reclaimed *reclaimed);
+void epoch_heap_begin_cycle(struct epoch_heap *heap, struct epoch_batch *withdrawn);
+/** And ends: what does not carry `colour` is in `batch`; blocks in which nothing died are offered again at once. */
+void epoch_heap_end_cycle(struct epoch_heap *heap, uint8_t colour, struct epoch_batch *batch);
+
+/** Give to the owner what has waited long enough. Threads: any, after the grace period. */
+void epoch_heap_release(struct epoch_heap *heap, struct epoch_batch *batch);
+
+/** Block bytes of all objects ever allocated. */
+uint64_t epoch_heap_room_bytes(const struct epoch_heap *heap);
+
+/* ---- heap_walk.c ---- */
+
+typedef void epoch_object_visit(void *context, struct sm_object *object);
+/** Every object, in no order. `visit` may allocate, but no cycle may come of it. */
+void epoch_heap_walk(struct epoch_heap *heap, epoch_object_visit *visit, void *context);
+/** Every object that may be younger than the last safepoint op. `visit` allocates nothing. */
+void epoch_heap_walk_recent(struct epoch_heap *heap, epoch_object_visit *visit, void *context);
+/** Whether an object begins exactly there. Cost: O(slabs and the objects of one block); the address is followed only when it lies in a block. */
+bool epoch_heap_has(struct epoch_heap *heap, const struct sm_object *object);
+
+/* ---- heap_check.c ---- */
+
+/** The invariants of slab.h, pool.h and this page, and the manager's live figures against the objects there are. Cost: O(heap). */
+bool epoch_heap_is_consistent(struct epoch_heap *heap);
 
 #endif

@@ -29,7 +29,7 @@ bool epoch_may_allocate(struct epoch_policy *epoch)
 {
     if (epoch_at_hard_bound(epoch))
         return false;
-    if (epoch->heap.bytes_since_step >= EPOCH_SAFEPOINT_STEP_BYTES) {
+    if (epoch->heap.bytes_since_step >= EPOCH_WINDOW_STEP_BYTES) {
         epoch->heap.bytes_since_step = 0;
         sm_attention_request(epoch->base.mm);
     }
@@ -89,7 +89,7 @@ bool epoch_drain(struct epoch_policy *epoch, enum sm_pause_cause cause, uint64_t
     sm_owner_wait_begin(mm);
     if (epoch_thread_in_guard())
         drained = false; /* R3: another manager's guard on this thread; its end is not ours to wait for */
-    else if (epoch->reclaimer->threaded)
+    else if (epoch_reclaimer_is_threaded(epoch->reclaimer))
         drained = epoch_reclaimer_wait(epoch->reclaimer, timeout_ns);
     else
         drained = drain_inline(epoch, timeout_ns);
@@ -119,7 +119,7 @@ static void relieve(struct epoch_policy *epoch)
     sm_owner_wait_begin(epoch->base.mm);
     epoch_watch_stall(epoch);
     sm_owner_wait_end(epoch->base.mm);
-    if (backlog_bytes >= epoch->bounds.middle_bytes || !epoch->reclaimer->threaded)
+    if (backlog_bytes >= epoch->bounds.middle_bytes || !epoch_reclaimer_is_threaded(epoch->reclaimer))
         assist(epoch, backlog_bytes);
 }
 
@@ -148,12 +148,23 @@ static void repin_for_reclaimers(struct epoch_policy *epoch)
         sm_attention_request(mm);
 }
 
+/*
+ * Each batch costs a grace period, which interrupts every processor: a few objects retired by hand wait for more. The
+ * end of the guard seals them in any case; an owner that never leaves its iteration does so here, by and by.
+ */
+static void seal_in_time(struct epoch_policy *epoch)
+{
+    if (epoch_batch_is_empty(&epoch->open) || ++epoch->open_safepoints < EPOCH_OPEN_SAFEPOINTS)
+        return;
+    epoch_seal(epoch);
+}
+
 void epoch_safepoint(struct sm_policy *policy)
 {
     struct epoch_policy *epoch = epoch_of_base(policy);
     epoch_heap_safepoint(&epoch->heap);
     sm_weak_list_handed_back(&epoch->weak);
-    epoch_seal(epoch);
+    seal_in_time(epoch);
     repin_for_reclaimers(epoch);
     relieve(epoch);
 }

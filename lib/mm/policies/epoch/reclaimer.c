@@ -1,5 +1,7 @@
-/* Grace periods and release: on our own thread, or inline. */
+/* Grace periods and release: on our own thread, in line, or by liburcu's. */
 #include "epoch/reclaimer.h"
+
+#include "epoch/heap.h"
 
 #include "assertion.h"
 #include "pause.h"
@@ -7,99 +9,298 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <time.h>
 
-enum { SLICE_OBJECTS = 4096 };
 #define DESTROY_WAIT_NS UINT64_C(1000000000)
 
-/* `mm` is NULL once the reclaimer is abandoned. Committed bytes fall after the memory is really free. */
-static void release_group(struct epoch_reclaimer *reclaimer, struct epoch_batch *group, struct sm_manager *mm)
+const char *const epoch_backend_names[EPOCH_BACKEND_COUNT + 1] = {
+    [EPOCH_BACKEND_THREAD] = "thread",
+    [EPOCH_BACKEND_INLINE] = "inline",
+    [EPOCH_BACKEND_CALL_RCU] = "call_rcu",
+    [EPOCH_BACKEND_DEFER_RCU] = "defer_rcu",
+};
+
+/* Whether a thread of our own works for it. */
+static bool has_thread(const struct epoch_reclaimer *reclaimer)
 {
-    while (group->object_count > 0) {
-        uint64_t block_bytes = epoch_heap_release(group, SLICE_OBJECTS, &reclaimer->reclaimed);
-        if (mm != NULL)
-            sm_unreserve(mm, block_bytes);
-        uint64_t before = atomic_fetch_sub_explicit(&reclaimer->backlog_bytes, block_bytes, memory_order_relaxed);
-        SM_ASSERT(before >= block_bytes);
-        (void)before;
-    }
+    return reclaimer->backend == EPOCH_BACKEND_THREAD || reclaimer->backend == EPOCH_BACKEND_DEFER_RCU;
 }
 
-/* Under the lock. */
-static struct epoch_batch take_queue(struct epoch_reclaimer *reclaimer)
-{
-    struct epoch_batch group = reclaimer->queue;
-    reclaimer->queue = (struct epoch_batch){0};
-    return group;
-}
+/* ---- One batch, from the queue to the pool. ---- */
 
 /* Under the lock. */
 static void set_phase(struct epoch_reclaimer *reclaimer, enum epoch_phase phase)
 {
-    uint64_t awaited = phase == EPOCH_PHASE_WAITING ? reclaimer->queued_sequence : 0;
+    uint64_t awaited = phase == EPOCH_PHASE_WAITING ? reclaimer->waiting_sequence : 0;
     reclaimer->phase = phase;
     atomic_store_explicit(&reclaimer->awaited_sequence, awaited, memory_order_relaxed);
     pthread_cond_broadcast(&reclaimer->done);
 }
 
-/* One group, from the queue to mimalloc. Called and left with the lock held. */
-static void reclaim_group(struct epoch_reclaimer *reclaimer)
+/* Under the lock: the queue's grace period begins. */
+static void begin_waiting(struct epoch_reclaimer *reclaimer)
 {
-    struct epoch_batch group = take_queue(reclaimer);
-    uint64_t sequence = reclaimer->queued_sequence;
+    SM_ASSERT(reclaimer->phase == EPOCH_PHASE_IDLE);
+    epoch_batch_splice(&reclaimer->waiting, &reclaimer->queue);
+    reclaimer->waiting_sequence = reclaimer->queued_sequence;
     set_phase(reclaimer, EPOCH_PHASE_WAITING);
     /* R4: an owner that never leaves its iteration repins at its next safepoint. */
-    if (reclaimer->threaded && !reclaimer->abandoned)
+    if (reclaimer->backend != EPOCH_BACKEND_INLINE && !reclaimer->abandoned)
         sm_attention_request(reclaimer->mm);
-    pthread_mutex_unlock(&reclaimer->lock);
-    reclaimer->flavor->synchronize(); /* R2: liburcu alone decides; every guard active at retirement has ended */
-    pthread_mutex_lock(&reclaimer->lock);
-    struct sm_manager *mm = reclaimer->abandoned ? NULL : reclaimer->mm;
-    set_phase(reclaimer, EPOCH_PHASE_RELEASING); /* from here abandonment waits */
-    pthread_mutex_unlock(&reclaimer->lock);
-    if (mm != NULL)
-        sm_guards_synchronized(mm);
-    release_group(reclaimer, &group, mm);
-    pthread_mutex_lock(&reclaimer->lock);
+}
+
+static void add(_Atomic uint64_t *count, uint64_t amount)
+{
+    atomic_fetch_add_explicit(count, amount, memory_order_relaxed);
+}
+
+static void count_delay(struct epoch_reclaimed *reclaimed, uint64_t sealed_ns)
+{
+    uint64_t delay_ns = sm_clock_ns() - sealed_ns;
+    add(&reclaimed->batches, 1);
+    add(&reclaimed->delay_total_ns, delay_ns);
+    /* One thread at a time writes here. */
+    if (delay_ns > atomic_load_explicit(&reclaimed->delay_max_ns, memory_order_relaxed))
+        atomic_store_explicit(&reclaimed->delay_max_ns, delay_ns, memory_order_relaxed);
+}
+
+/* `batch` as it was before its release. */
+static void count_released(struct epoch_reclaimer *reclaimer, const struct epoch_batch *batch)
+{
+    add(&reclaimer->reclaimed.payload_bytes, batch->payload_bytes);
+    add(&reclaimer->reclaimed.objects, batch->object_count);
+    count_delay(&reclaimer->reclaimed, batch->sealed_ns);
+    uint64_t before = atomic_fetch_sub_explicit(&reclaimer->backlog_bytes, batch->room_bytes, memory_order_relaxed);
+    SM_ASSERT(before >= batch->room_bytes);
+    (void)before;
+}
+
+/* What is released goes back to whoever needs it first, and the rest of the surplus to the system. */
+static void release(struct epoch_reclaimer *reclaimer, struct epoch_batch *batch)
+{
+    const struct epoch_batch before = *batch;
+    sm_guards_synchronized(reclaimer->mm);
+    epoch_heap_release(reclaimer->heap, batch);
+    count_released(reclaimer, &before);
+    /* The surplus goes back to the system; our own thread does that where nobody waits for it. */
+    if (before.trims_pool && has_thread(reclaimer))
+        reclaimer->is_trim_due = true;
+    else if (before.trims_pool)
+        (void)epoch_pool_trim(&reclaimer->heap->pool);
+}
+
+/* The grace period is over. Called and left with the lock held. */
+static void end_waiting(struct epoch_reclaimer *reclaimer)
+{
+    struct epoch_batch batch = reclaimer->waiting;
+    uint64_t sequence = reclaimer->waiting_sequence;
+    reclaimer->waiting = (struct epoch_batch){0};
+    if (!reclaimer->abandoned && !epoch_batch_is_empty(&batch)) {
+        set_phase(reclaimer, EPOCH_PHASE_RELEASING); /* from here abandonment waits */
+        pthread_mutex_unlock(&reclaimer->lock);
+        release(reclaimer, &batch);
+        pthread_mutex_lock(&reclaimer->lock);
+    }
     reclaimer->done_sequence = sequence;
+    reclaimer->is_waited_for = false;
     set_phase(reclaimer, EPOCH_PHASE_IDLE);
 }
 
 static void reclaimer_free(struct epoch_reclaimer *reclaimer)
 {
-    SM_ASSERT(reclaimer->queue.object_count == 0);
+    SM_ASSERT(epoch_batch_is_empty(&reclaimer->queue) && epoch_batch_is_empty(&reclaimer->waiting));
     pthread_cond_destroy(&reclaimer->done);
     pthread_cond_destroy(&reclaimer->work);
     pthread_mutex_destroy(&reclaimer->lock);
     free(reclaimer);
 }
 
-static void *reclaimer_main(void *context)
+/* ---- Signals are for the embedder's own threads: those that work for us block them all. ---- */
+
+static void block_signals(sigset_t *before)
+{
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, before);
+}
+
+static void restore_signals(const sigset_t *before)
+{
+    pthread_sigmask(SIG_SETMASK, before, NULL);
+}
+
+static struct timespec deadline_after(uint64_t timeout_ns)
+{
+    uint64_t deadline_ns = sm_clock_ns() + timeout_ns;
+    return (struct timespec){.tv_sec = (time_t)(deadline_ns / 1000000000u),
+                             .tv_nsec = (long)(deadline_ns % 1000000000u)};
+}
+
+/* ---- Back-ends `thread` and `defer_rcu`. ---- */
+
+/* Sweep ahead for as long as there is nothing better to do. Called and left with the lock held. */
+static void sweep_ahead(struct epoch_reclaimer *reclaimer)
+{
+    bool found = true;
+    while (found && epoch_batch_is_empty(&reclaimer->queue) && !reclaimer->stop) {
+        pthread_mutex_unlock(&reclaimer->lock);
+        found = epoch_pool_sweep_one(&reclaimer->heap->pool);
+        pthread_mutex_lock(&reclaimer->lock);
+    }
+}
+
+/* Called and left with the lock held. */
+static void trim(struct epoch_reclaimer *reclaimer, size_t (*how)(struct epoch_pool *pool))
+{
+    reclaimer->is_trim_due = false;
+    pthread_mutex_unlock(&reclaimer->lock);
+    (void)how(&reclaimer->heap->pool);
+    pthread_mutex_lock(&reclaimer->lock);
+}
+
+/* Under the lock. Returns with something in the queue, or to stop. */
+static void await_work(struct epoch_reclaimer *reclaimer)
+{
+    bool is_trimmed = false;
+    if (reclaimer->is_trim_due && !reclaimer->stop)
+        trim(reclaimer, epoch_pool_trim);
+    sweep_ahead(reclaimer);
+    while (epoch_batch_is_empty(&reclaimer->queue) && !reclaimer->stop) {
+        struct timespec deadline = deadline_after(EPOCH_IDLE_TRIM_NS);
+        int failed = is_trimmed ? pthread_cond_wait(&reclaimer->work, &reclaimer->lock)
+                                : pthread_cond_timedwait(&reclaimer->work, &reclaimer->lock, &deadline);
+        if (failed != ETIMEDOUT || !epoch_batch_is_empty(&reclaimer->queue) || reclaimer->stop)
+            continue;
+        /* Nothing for a while: what is free is not needed. */
+        trim(reclaimer, epoch_pool_trim_all);
+        is_trimmed = true;
+    }
+}
+
+/* On liburcu's defer thread. */
+static void deferred_until_now(void *context)
 {
     struct epoch_reclaimer *reclaimer = context;
     pthread_mutex_lock(&reclaimer->lock);
-    for (;;) {
-        while (reclaimer->queue.object_count == 0 && !reclaimer->stop)
-            pthread_cond_wait(&reclaimer->work, &reclaimer->lock);
-        if (reclaimer->queue.object_count == 0)
-            break;
-        reclaim_group(reclaimer);
+    end_waiting(reclaimer);
+    pthread_mutex_unlock(&reclaimer->lock);
+}
+
+/* R2: liburcu alone decides; every guard active at retirement has ended. Called and left with the lock held. */
+static void wait_here(struct epoch_reclaimer *reclaimer)
+{
+    begin_waiting(reclaimer);
+    pthread_mutex_unlock(&reclaimer->lock);
+    reclaimer->flavor->synchronize();
+    pthread_mutex_lock(&reclaimer->lock);
+    end_waiting(reclaimer);
+}
+
+/* Run the ring here and now rather than when liburcu's thread comes to it. Called and left with the lock held. */
+static void hurry(struct epoch_reclaimer *reclaimer)
+{
+    pthread_mutex_unlock(&reclaimer->lock);
+    reclaimer->flavor->defer_barrier_thread();
+    pthread_mutex_lock(&reclaimer->lock);
+    reclaimer->is_waited_for = false;
+}
+
+/* The same by defer_rcu, which may run what is in the ring at once, and that takes the lock. */
+static void wait_deferred(struct epoch_reclaimer *reclaimer)
+{
+    begin_waiting(reclaimer);
+    pthread_mutex_unlock(&reclaimer->lock);
+    reclaimer->flavor->defer(deferred_until_now, reclaimer);
+    pthread_mutex_lock(&reclaimer->lock);
+    while (reclaimer->phase != EPOCH_PHASE_IDLE) {
+        if (reclaimer->is_waited_for)
+            hurry(reclaimer);
+        else
+            pthread_cond_wait(&reclaimer->done, &reclaimer->lock);
     }
+}
+
+/*
+ * A grace period interrupts every processor, so a little garbage waits a moment for more. Called and left with the
+ * lock held.
+ */
+static void gather(struct epoch_reclaimer *reclaimer)
+{
+    struct timespec deadline = deadline_after(EPOCH_GATHER_NS);
+    int failed = 0;
+    while (reclaimer->queue.room_bytes < EPOCH_GATHER_BYTES && !reclaimer->is_waited_for && !reclaimer->stop &&
+           failed != ETIMEDOUT)
+        failed = pthread_cond_timedwait(&reclaimer->work, &reclaimer->lock, &deadline);
+}
+
+static void work(struct epoch_reclaimer *reclaimer, void (*wait)(struct epoch_reclaimer *reclaimer))
+{
+    for (;;) {
+        if (!reclaimer->abandoned)
+            await_work(reclaimer);
+        gather(reclaimer);
+        if (!epoch_batch_is_empty(&reclaimer->queue))
+            wait(reclaimer);
+        else if (reclaimer->stop)
+            return;
+        /* Otherwise a cycle has taken back meanwhile what there was. */
+    }
+}
+
+static void *reclaimer_main(void *context)
+{
+    struct epoch_reclaimer *reclaimer = context;
+    const struct epoch_flavor *flavor = reclaimer->flavor;
+    bool is_deferring = reclaimer->backend == EPOCH_BACKEND_DEFER_RCU && epoch_thread_defer_register(flavor);
+    pthread_mutex_lock(&reclaimer->lock);
+    /* Without memory for the ring the thread waits itself: later than never. */
+    work(reclaimer, is_deferring ? wait_deferred : wait_here);
     bool abandoned = reclaimer->abandoned;
     pthread_mutex_unlock(&reclaimer->lock);
     if (abandoned)
         reclaimer_free(reclaimer);
+    if (is_deferring)
+        epoch_thread_defer_unregister(flavor);
     return NULL;
 }
 
-/* The embedder's signals are for its own threads: ours blocks them all. */
+/* ---- Back-end `call_rcu`: one batch at a time is with liburcu. ---- */
+
+static void called_back(struct epoch_deferred *deferred);
+
+/* Under the lock. */
+static void start_call(struct epoch_reclaimer *reclaimer)
+{
+    sigset_t before;
+    begin_waiting(reclaimer);
+    block_signals(&before); /* the first call in the process starts liburcu's worker */
+    reclaimer->flavor->call(&reclaimer->deferred, called_back);
+    restore_signals(&before);
+}
+
+/* On liburcu's worker thread. */
+static void called_back(struct epoch_deferred *deferred)
+{
+    struct epoch_reclaimer *reclaimer = (struct epoch_reclaimer *)(void *)deferred;
+    pthread_mutex_lock(&reclaimer->lock);
+    end_waiting(reclaimer);
+    bool abandoned = reclaimer->abandoned;
+    if (!abandoned && !epoch_batch_is_empty(&reclaimer->queue))
+        start_call(reclaimer);
+    pthread_mutex_unlock(&reclaimer->lock);
+    if (abandoned)
+        reclaimer_free(reclaimer);
+}
+
+/* ---- Beginning. ---- */
+
 static int start_thread(struct epoch_reclaimer *reclaimer)
 {
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
+    sigset_t before;
+    block_signals(&before);
     int failed = pthread_create(&reclaimer->thread, NULL, reclaimer_main, reclaimer);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    restore_signals(&before);
     return failed;
 }
 
@@ -114,18 +315,19 @@ static void init_conditions(struct epoch_reclaimer *reclaimer)
     pthread_condattr_destroy(&monotonic);
 }
 
-sm_status epoch_reclaimer_create(struct sm_manager *mm, const struct epoch_flavor *flavor, bool threaded,
-                                 struct epoch_reclaimer **reclaimer)
+sm_status epoch_reclaimer_create(struct sm_manager *mm, struct epoch_heap *heap, const struct epoch_flavor *flavor,
+                                 enum epoch_backend backend, struct epoch_reclaimer **reclaimer)
 {
     struct epoch_reclaimer *made = calloc(1, sizeof(*made));
     if (made == NULL)
         return sm_policy_fail(mm, SM_ERR_OUT_OF_MEMORY, "policy epoch: no memory for the reclaimer");
     made->mm = mm;
+    made->heap = heap;
     made->flavor = flavor;
-    made->threaded = threaded;
+    made->backend = backend;
     pthread_mutex_init(&made->lock, NULL);
     init_conditions(made);
-    int failed = threaded ? start_thread(made) : 0;
+    int failed = has_thread(made) ? start_thread(made) : 0;
     if (failed != 0) {
         reclaimer_free(made);
         return sm_policy_fail(mm, SM_ERR_SYSTEM, "policy epoch: the system refused the reclaimer thread (error %d)",
@@ -135,22 +337,29 @@ sm_status epoch_reclaimer_create(struct sm_manager *mm, const struct epoch_flavo
     return SM_OK;
 }
 
+/* ---- The owner's side. ---- */
+
 void epoch_reclaimer_push(struct epoch_reclaimer *reclaimer, struct epoch_batch *batch)
 {
-    SM_ASSERT(batch->object_count > 0);
+    SM_ASSERT(!epoch_batch_is_empty(batch));
     pthread_mutex_lock(&reclaimer->lock);
     SM_ASSERT(!reclaimer->stop);
     epoch_batch_splice(&reclaimer->queue, batch);
     reclaimer->queued_sequence++;
+    if (reclaimer->backend == EPOCH_BACKEND_CALL_RCU && reclaimer->phase == EPOCH_PHASE_IDLE)
+        start_call(reclaimer);
     pthread_cond_signal(&reclaimer->work);
     pthread_mutex_unlock(&reclaimer->lock);
 }
 
-static struct timespec deadline_after(uint64_t timeout_ns)
+void epoch_reclaimer_withdraw(struct epoch_reclaimer *reclaimer, struct epoch_batch *batch)
 {
-    uint64_t deadline_ns = sm_clock_ns() + timeout_ns;
-    return (struct timespec){.tv_sec = (time_t)(deadline_ns / 1000000000u),
-                             .tv_nsec = (long)(deadline_ns % 1000000000u)};
+    pthread_mutex_lock(&reclaimer->lock);
+    while (reclaimer->phase == EPOCH_PHASE_RELEASING)
+        pthread_cond_wait(&reclaimer->done, &reclaimer->lock);
+    epoch_batch_take_living(&reclaimer->waiting, batch);
+    epoch_batch_splice(batch, &reclaimer->queue);
+    pthread_mutex_unlock(&reclaimer->lock);
 }
 
 /* Under the lock. False: the deadline passed. */
@@ -160,6 +369,9 @@ static bool wait_sequence(struct epoch_reclaimer *reclaimer, uint64_t sequence, 
     if (timeout_ns != EPOCH_FOREVER)
         deadline = deadline_after(timeout_ns);
     while (reclaimer->done_sequence < sequence) {
+        reclaimer->is_waited_for = true;
+        pthread_cond_broadcast(&reclaimer->done);
+        pthread_cond_signal(&reclaimer->work);
         int failed = timeout_ns == EPOCH_FOREVER
                          ? pthread_cond_wait(&reclaimer->done, &reclaimer->lock)
                          : pthread_cond_timedwait(&reclaimer->done, &reclaimer->lock, &deadline);
@@ -171,7 +383,7 @@ static bool wait_sequence(struct epoch_reclaimer *reclaimer, uint64_t sequence, 
 
 bool epoch_reclaimer_wait(struct epoch_reclaimer *reclaimer, uint64_t timeout_ns)
 {
-    SM_ASSERT(reclaimer->threaded);
+    SM_ASSERT(epoch_reclaimer_is_threaded(reclaimer));
     SM_ASSERT(!epoch_thread_in_guard()); /* R3 */
     pthread_mutex_lock(&reclaimer->lock);
     bool all = wait_sequence(reclaimer, reclaimer->queued_sequence, timeout_ns);
@@ -181,56 +393,53 @@ bool epoch_reclaimer_wait(struct epoch_reclaimer *reclaimer, uint64_t timeout_ns
 
 void epoch_reclaimer_drain_inline(struct epoch_reclaimer *reclaimer)
 {
-    SM_ASSERT(!reclaimer->threaded);
+    SM_ASSERT(!epoch_reclaimer_is_threaded(reclaimer));
     SM_ASSERT(!epoch_thread_in_guard()); /* R3 */
     pthread_mutex_lock(&reclaimer->lock);
-    if (reclaimer->queue.object_count > 0)
-        reclaim_group(reclaimer);
+    if (!epoch_batch_is_empty(&reclaimer->queue))
+        wait_here(reclaimer);
     pthread_mutex_unlock(&reclaimer->lock);
 }
 
-/* Leave thread and reclaimer to themselves. Under the lock. */
-static void abandon(struct epoch_reclaimer *reclaimer)
-{
-    reclaimer->abandoned = true;
-    sm_unreserve(reclaimer->mm, (size_t)epoch_backlog_bytes(reclaimer)); /* the manager's books close now */
-    pthread_detach(reclaimer->thread);
-}
+/* ---- The end. ---- */
 
-/* Under the lock. Whether all is released, in time or while the thread was busy with the manager. */
-static bool finish_work(struct epoch_reclaimer *reclaimer, uint64_t timeout_ns)
+/* Under the lock. Whether nobody waits any more; in the end a release that has begun is waited for in any case. */
+static bool is_idle_within(struct epoch_reclaimer *reclaimer, uint64_t timeout_ns)
 {
-    uint64_t sequence = reclaimer->queued_sequence;
-    if (wait_sequence(reclaimer, sequence, timeout_ns))
-        return true;
+    struct timespec deadline = deadline_after(timeout_ns);
+    int failed = 0;
+    while (reclaimer->phase == EPOCH_PHASE_WAITING && failed != ETIMEDOUT)
+        failed = pthread_cond_timedwait(&reclaimer->done, &reclaimer->lock, &deadline);
     while (reclaimer->phase == EPOCH_PHASE_RELEASING)
         pthread_cond_wait(&reclaimer->done, &reclaimer->lock);
-    return reclaimer->done_sequence >= sequence;
+    return reclaimer->phase == EPOCH_PHASE_IDLE;
 }
 
-static void destroy_threaded(struct epoch_reclaimer *reclaimer)
+/* Whoever waits is left to itself; what it waits for is the heap's, which goes now. */
+static void drop_batches(struct epoch_reclaimer *reclaimer)
 {
-    uint64_t timeout_ns = epoch_thread_in_guard() ? 0 : DESTROY_WAIT_NS;
-    pthread_mutex_lock(&reclaimer->lock);
-    reclaimer->stop = true;
-    pthread_cond_signal(&reclaimer->work);
-    bool finished = finish_work(reclaimer, timeout_ns);
-    if (!finished)
-        abandon(reclaimer);
-    pthread_mutex_unlock(&reclaimer->lock);
-    if (!finished)
-        return;
-    pthread_join(reclaimer->thread, NULL);
-    reclaimer_free(reclaimer);
+    struct epoch_batch dropped = {0};
+    epoch_batch_splice(&dropped, &reclaimer->waiting);
+    epoch_batch_splice(&dropped, &reclaimer->queue);
+    epoch_batch_forget_list(&dropped);
 }
 
 void epoch_reclaimer_destroy(struct epoch_reclaimer *reclaimer)
 {
-    if (reclaimer->threaded) {
-        destroy_threaded(reclaimer);
-        return;
-    }
-    struct epoch_batch group = take_queue(reclaimer);
-    release_group(reclaimer, &group, reclaimer->mm);
-    reclaimer_free(reclaimer);
+    uint64_t timeout_ns = epoch_thread_in_guard() ? 0 : DESTROY_WAIT_NS;
+    bool is_joined = has_thread(reclaimer);
+    pthread_t thread = reclaimer->thread;
+    pthread_mutex_lock(&reclaimer->lock);
+    reclaimer->stop = true;
+    drop_batches(reclaimer);
+    pthread_cond_signal(&reclaimer->work);
+    bool abandoned = reclaimer->abandoned = !is_idle_within(reclaimer, timeout_ns);
+    pthread_mutex_unlock(&reclaimer->lock);
+    /* Abandoned, it may be gone by now. */
+    if (is_joined && abandoned)
+        pthread_detach(thread);
+    else if (is_joined)
+        pthread_join(thread, NULL);
+    if (!abandoned)
+        reclaimer_free(reclaimer);
 }

@@ -1,11 +1,11 @@
 /**
- * Marking memory that no object owns, so that a use after request end is caught.
+ * Marking memory that no object owns, so that a use after it was freed is caught.
  *
  * AddressSanitizer builds forbid the addresses. Checked builds also fill the bytes with a pattern: a reader
- * finds a type that does not exist, and a write is found when the chunk is taken into use again.
+ * finds a type that does not exist, and a write is found when the memory is taken into use again.
  */
-#ifndef SM_ARENA_POISON_H
-#define SM_ARENA_POISON_H
+#ifndef SM_POISON_H
+#define SM_POISON_H
 
 #include "assertion.h"
 
@@ -14,14 +14,16 @@
 #include <string.h>
 
 #if defined(__has_feature)
-#define SM_ARENA_CLANG_ASAN __has_feature(address_sanitizer)
+#define SM_CLANG_ASAN __has_feature(address_sanitizer)
 #else
-#define SM_ARENA_CLANG_ASAN 0
+#define SM_CLANG_ASAN 0
 #endif
 
-#if defined(__SANITIZE_ADDRESS__) || SM_ARENA_CLANG_ASAN
+#if defined(__SANITIZE_ADDRESS__) || SM_CLANG_ASAN
 #include <sanitizer/asan_interface.h>
+enum { SM_IS_ASAN = 1 };
 #else
+enum { SM_IS_ASAN = 0 };
 static inline void __asan_poison_memory_region(const volatile void *start, size_t bytes)
 {
     (void)start;
@@ -34,22 +36,22 @@ static inline void __asan_unpoison_memory_region(const volatile void *start, siz
 }
 #endif
 
-enum { SM_ARENA_POISON = 0xDB };
+enum { SM_POISON_BYTE = 0xDB };
 
 /** The first `used_bytes` of `room_bytes` held objects; now nothing there may be touched. */
-static inline void sm_arena_poison(char *start, size_t used_bytes, size_t room_bytes)
+static inline void sm_poison(char *start, size_t used_bytes, size_t room_bytes)
 {
     if (SM_ASSERT_LEVEL >= 2)
-        memset(start, SM_ARENA_POISON, used_bytes);
+        memset(start, SM_POISON_BYTE, used_bytes);
     __asan_poison_memory_region(start, room_bytes);
 }
 
 /** The opposite. Returns false when somebody wrote there meanwhile. */
-static inline bool sm_arena_unpoison(const char *start, size_t used_bytes, size_t room_bytes)
+static inline bool sm_unpoison(const char *start, size_t used_bytes, size_t room_bytes)
 {
     __asan_unpoison_memory_region(start, room_bytes);
     size_t i = 0;
-    while (SM_ASSERT_LEVEL >= 2 && i < used_bytes && (unsigned char)start[i] == SM_ARENA_POISON)
+    while (SM_ASSERT_LEVEL >= 2 && i < used_bytes && (unsigned char)start[i] == SM_POISON_BYTE)
         i++;
     return SM_ASSERT_LEVEL < 2 || i == used_bytes;
 }

@@ -1,0 +1,110 @@
+/**
+ * All blocks of a heap, and those that anybody may take: free ones, runs for large objects, and blocks with holes whose
+ * grace period is over.
+ *
+ * A block is in exactly one place: free, or used and in the pool's hands (the masks of its slab tell), or held by the
+ * owner, or by a batch on its way through a grace period. Large objects are held by the owner until they are retired.
+ *
+ * What is handed out is the lowest block by address that has room and costs no more memory. So low blocks stay dense and
+ * high ones drain, which is all the compaction that objects that never move allow; handed out in turn, every block kept
+ * a few survivors (lib/DESIGN.md has the figures).
+ *
+ * Giving back. A free block keeps its memory as long as allocation needs it now and then: the pool remembers how many
+ * committed blocks lay free all the time since the last trim, and epoch_pool_trim gives back that many. The policy
+ * trims every eighth cycle, so memory is given back when it has not been needed for eight.
+ *
+ * Memory order. Everything here is under `lock`, which is held for a block's work at a time (a sweep of its granule
+ * bytes at most, under a microsecond) and never across a wait. It is what orders whoever released a block (after its
+ * grace period) before the owner's use of it. A block that is swept ahead is swept without it, in nobody's hands, or
+ * the owner would meet the sweeper there each time it needs a block.
+ */
+#ifndef SM_EPOCH_POOL_H
+#define SM_EPOCH_POOL_H
+
+#include "epoch/slab.h"
+
+#include <pthread.h>
+
+struct sm_manager;
+
+/** What happens to memory that is free: for tests and for hunting bugs. */
+enum epoch_debug {
+    EPOCH_DEBUG_NONE,
+    EPOCH_DEBUG_POISON,      /**< it is overwritten, so that whoever still reads it finds no object */
+    EPOCH_DEBUG_NEVER_REUSE, /**< and it is never allocated again; whole blocks become inaccessible */
+};
+
+struct epoch_pool {
+    struct sm_manager *mm;
+    enum epoch_debug debug;
+    pthread_mutex_t lock;
+    size_t slab_count, slab_capacity;
+    struct epoch_slab **slabs; /**< by slab.number; huge ones too */
+    uint64_t next_number;
+    size_t first_with_free;    /**< no slab before this one has a free block */
+    size_t first_to_offer;     /**< nor a block with holes, or a free one that is committed, before this one */
+    size_t first_unswept;      /**< nor a block that is not swept before this one */
+    bool is_sweeping;          /**< a block is in the hands of epoch_pool_sweep_one ... */
+    bool sweeping_is_offered;  /**< ... and goes back to those with holes, not to the full ones */
+    uint8_t colour;            /**< what survivors of the last cycle carry */
+    uint64_t free_count;       /**< free blocks that are committed */
+    uint64_t least_free_count; /**< of it since the last trim */
+};
+
+/** Least free bytes for which a block is searched for holes. */
+enum { EPOCH_HOLES_WORTH_BYTES = 2048 };
+
+void epoch_pool_init(struct epoch_pool *pool, struct sm_manager *mm, enum epoch_debug debug);
+/** Give all memory back, whatever is in it. */
+void epoch_pool_finish(struct epoch_pool *pool);
+
+/** A swept block with room, holes or all of it; NULL when memory is refused. Threads: owner. */
+struct epoch_block *epoch_pool_take(struct epoch_pool *pool);
+/** An empty block; NULL when memory is refused. Threads: owner. */
+struct epoch_block *epoch_pool_take_free(struct epoch_pool *pool);
+/** Blocks in a row for one object of `bytes`, header included; NULL when memory is refused. Threads: owner. Cost: O(slabs). */
+struct epoch_block *epoch_pool_take_large(struct epoch_pool *pool, size_t bytes);
+
+/** A block's grace period is over: free it when nothing lives in it, or offer its holes. Threads: any. */
+void epoch_pool_release(struct epoch_pool *pool, struct epoch_block *block);
+/** The same for a large object, which is dead. */
+void epoch_pool_release_large(struct epoch_pool *pool, struct epoch_block *block);
+
+/** Take the lock, for whoever looks at granule bytes of blocks that are not its own: none of them is being swept. */
+void epoch_pool_lock_settled(struct epoch_pool *pool);
+
+/** Sweep one block ahead of its use. False: none is left. Threads: any. */
+bool epoch_pool_sweep_one(struct epoch_pool *pool);
+
+/** Move all used blocks in the pool's hands to `list`, swept: a cycle begins. Threads: owner. Cost: O(blocks). */
+void epoch_pool_gather(struct epoch_pool *pool, struct epoch_block_list *list);
+
+/** Give back what was not needed since the last trim. Returns the blocks given back. Threads: any. Cost: a system call a block. */
+size_t epoch_pool_trim(struct epoch_pool *pool);
+/** Give back all that is free. */
+size_t epoch_pool_trim_all(struct epoch_pool *pool);
+
+typedef void epoch_block_visit(void *context, struct epoch_block *block);
+/**
+ * For walks: visit the block at `*position`, from 0 on, under the lock, if it holds objects, and move to the next.
+ *
+ * Positions go by the numbers of slabs, so none is missed when another thread gives a slab back meanwhile.
+ * Returns:     false past the last position.
+ * Threads:     owner.
+ */
+bool epoch_pool_visit_next(struct epoch_pool *pool, uint64_t *position, epoch_block_visit *visit, void *context);
+
+/** Visit the block that `address` lies in, under the lock, if it holds objects. The address is not followed. Threads: owner. Cost: O(slabs). */
+void epoch_pool_visit_of(struct epoch_pool *pool, const void *address, epoch_block_visit *visit, void *context);
+
+static inline void epoch_pool_lock(struct epoch_pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+}
+
+static inline void epoch_pool_unlock(struct epoch_pool *pool)
+{
+    pthread_mutex_unlock(&pool->lock);
+}
+
+#endif

@@ -1,0 +1,111 @@
+/* Granule bytes of one block, eight at a time. */
+#include "epoch/sweep.h"
+
+#include <string.h>
+
+enum { WORD_GRANULES = sizeof(uint64_t) };
+#define EVERY_BYTE UINT64_C(0x0101010101010101)
+
+static uint64_t load_word(const uint8_t *granules)
+{
+    uint64_t word;
+    memcpy(&word, granules, sizeof(word));
+    return word;
+}
+
+/* 0xFF for each byte that carries `colour`; the two colours are one bit each. */
+static uint64_t select_colour(uint64_t word, uint8_t colour)
+{
+    return ((word >> (colour >> 1)) & EVERY_BYTE) * UINT64_C(0xFF);
+}
+
+_Static_assert(EPOCH_COLOUR_A == 1 && EPOCH_COLOUR_B == 2, "a colour shifted right once is the number of its bit");
+
+void epoch_sweep_block(struct epoch_block *block, uint8_t colour)
+{
+    if (block->is_swept)
+        return;
+    uint8_t *granules = epoch_block_granules(block);
+    for (size_t i = 0; i < EPOCH_BLOCK_GRANULES; i += WORD_GRANULES) {
+        uint64_t word = load_word(granules + i);
+        if (word == 0)
+            continue;
+        word &= select_colour(word, colour);
+        memcpy(granules + i, &word, sizeof(word));
+    }
+    block->is_swept = true;
+}
+
+void epoch_sweep_clear(struct epoch_block *block)
+{
+    memset(epoch_block_granules(block), 0, EPOCH_BLOCK_GRANULES);
+    block->is_swept = true;
+}
+
+/* Little-endian or not: the first byte of memory that is not 0. */
+static size_t first_byte(uint64_t word)
+{
+    size_t bit =
+        __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? (size_t)__builtin_ctzll(word) : (size_t)__builtin_clzll(word);
+    return bit / 8;
+}
+
+/* The first granule at or behind `from` whose byte is not 0, with `colour` only those that carry it. */
+static size_t next_set(const uint8_t *granules, size_t from, uint64_t mask)
+{
+    for (; from % WORD_GRANULES != 0; from++)
+        if ((granules[from] & mask & 0xFF) != 0)
+            return from;
+    for (; from < EPOCH_BLOCK_GRANULES; from += WORD_GRANULES) {
+        uint64_t word = load_word(granules + from) & mask;
+        if (word != 0)
+            return from + first_byte(word);
+    }
+    return EPOCH_BLOCK_GRANULES;
+}
+
+/* Behind the object that begins at granule `first`. */
+static size_t end_of_object(const uint8_t *granules, size_t first)
+{
+    SM_ASSERT((granules[first] & EPOCH_START) != 0);
+    if ((granules[first] & EPOCH_END) != 0)
+        return first + 1;
+    size_t last = next_set(granules, first + 1, UINT64_MAX);
+    SM_ASSERT(last < EPOCH_BLOCK_GRANULES && (granules[last] & (EPOCH_START | EPOCH_END)) == EPOCH_END);
+    return last + 1;
+}
+
+struct epoch_hole epoch_sweep_find(const struct epoch_block *block, uint32_t from)
+{
+    SM_ASSERT(block->is_swept);
+    const uint8_t *granules = epoch_block_granules(block);
+    size_t first = from / EPOCH_GRANULE_BYTES;
+    while (first < EPOCH_BLOCK_GRANULES && granules[first] != 0)
+        first = end_of_object(granules, first);
+    size_t end = first == EPOCH_BLOCK_GRANULES ? first : next_set(granules, first, UINT64_MAX);
+    return (struct epoch_hole){(uint32_t)first * EPOCH_GRANULE_BYTES, (uint32_t)end * EPOCH_GRANULE_BYTES};
+}
+
+uint32_t epoch_sweep_next_marked(const struct epoch_block *block, uint32_t from, uint8_t colour)
+{
+    const uint8_t *granules = epoch_block_granules(block);
+    size_t granule = from / EPOCH_GRANULE_BYTES;
+    if (colour == EPOCH_COLOUR_NONE)
+        return EPOCH_BLOCK_BYTES;
+    for (;;) {
+        granule = next_set(granules, granule, colour * EVERY_BYTE);
+        if (granule == EPOCH_BLOCK_GRANULES || (granules[granule] & EPOCH_START) != 0)
+            return (uint32_t)granule * EPOCH_GRANULE_BYTES;
+        granule++;
+    }
+}
+
+void epoch_sweep_unmark(struct sm_object *object)
+{
+    uint8_t *granule = epoch_granule_of(object);
+    if (*granule == 0)
+        return;
+    *granule = 0;
+    if (epoch_block_of(object)->state == EPOCH_BLOCK_USED)
+        granule[sm_block_bytes((size_t)object->payload_bytes) / EPOCH_GRANULE_BYTES - 1] = 0;
+}
