@@ -179,6 +179,8 @@ static json_t *cycle_json(const struct sm_cycle_record *cycle)
         {"retired_bytes", cycle->retired_bytes},
         {"reclaimed_bytes_total", cycle->reclaimed_bytes_total},
         {"backlog_bytes", cycle->backlog_bytes},
+        {"occupied_bytes", cycle->occupied_bytes},
+        {"hole_bytes", cycle->hole_bytes},
         {"pause_ns", cycle->pause_ns},
         {"cpu_ns", cycle->cpu_ns},
     };

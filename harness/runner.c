@@ -334,6 +334,18 @@ static void note_self_kept(struct run *run)
                 count, hx_plural_s(count));
 }
 
+/* Of policies whose memory waits for a grace period; holes are 0 where a heap has none. */
+static void measure_reclamation(struct hx_metrics *metrics, const struct sm_stats *stats)
+{
+    if (stats->reclaimed_batches != 0) {
+        hx_metrics_set(metrics, HX_METRIC_MEAN_RECLAIM_DELAY_NS,
+                       stats->reclaim_delay_total_ns / stats->reclaimed_batches);
+        hx_metrics_set(metrics, HX_METRIC_MAX_RECLAIM_DELAY_NS, stats->reclaim_delay_max_ns);
+    }
+    hx_metrics_set(metrics, HX_METRIC_END_OCCUPIED_BYTES, stats->occupied_bytes);
+    hx_metrics_set(metrics, HX_METRIC_END_HOLE_BYTES, stats->hole_bytes);
+}
+
 static void measure_totals(struct run *run)
 {
     struct hx_metrics *metrics = &run->report->metrics;
@@ -360,6 +372,7 @@ static void measure_totals(struct run *run)
     };
     for (size_t i = 0; i < sizeof(totals) / sizeof(totals[0]); i++)
         hx_metrics_set(metrics, totals[i].id, totals[i].value);
+    measure_reclamation(metrics, &stats);
     uint64_t garbage_bytes = run->report->sampler.peak_garbage_bytes;
     if (run->instance->ops->garbage_bytes == NULL && run->deaths.schedule == NULL)
         garbage_bytes = stats.peak_garbage_bytes;

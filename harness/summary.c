@@ -91,6 +91,10 @@ static void print_memory(const struct hx_report *report, FILE *stream)
     print_metric(stream, "   mean ", metrics, HX_METRIC_MEAN_FOOTPRINT_BYTES, hx_format_bytes);
     print_metric(stream, "   peak live ", metrics, HX_METRIC_PEAK_LIVE_BYTES, hx_format_bytes);
     print_metric(stream, "\n  backlog     peak ", metrics, HX_METRIC_PEAK_BACKLOG_BYTES, hx_format_bytes);
+    if (metrics->is_known[HX_METRIC_MEAN_RECLAIM_DELAY_NS]) {
+        print_metric(stream, "   reusable after mean ", metrics, HX_METRIC_MEAN_RECLAIM_DELAY_NS, hx_format_ns);
+        print_metric(stream, " max ", metrics, HX_METRIC_MAX_RECLAIM_DELAY_NS, hx_format_ns);
+    }
     print_metric(stream, "   copied for writes ", metrics, HX_METRIC_COPIED_BYTES, hx_format_bytes);
     if (metrics->is_known[HX_METRIC_PEAK_GARBAGE_BYTES])
         print_metric(stream, "\n  garbage     peak ", metrics, HX_METRIC_PEAK_GARBAGE_BYTES, hx_format_bytes);
