@@ -64,6 +64,15 @@ compare "${page[@]}"
 differs --policy=arena --inject=flip-byte:3 "${page[@]}"
 differs --policy=arena --inject=flip-edge:3 "${page[@]}"
 
+compare --workload=gcbench:stretch=9,long-lived=7,array=500,min=3,max=9 --iterations=12
+differs --policy=epoch --inject=flip-byte:3 --workload=gcbench:stretch=9,long-lived=7,array=500,min=3,max=9 --iterations=12
+compare --workload=quads:depth=5 --iterations=8
+differs --policy=epoch --inject=flip-edge:3 --workload=quads:depth=5 --iterations=8
+compare --workload=churn:objects=3k --iterations=8
+same --policy=epoch --collect-every=64K --workload=churn:objects=3k --iterations=8
+same --policy=marksweep --threshold=256K --workload=churn:objects=3k --iterations=8
+differs --policy=epoch --inject=flip-byte:3 --workload=churn:objects=3k --iterations=8
+
 # A cycle at every safepoint costs the live heap each time, so the work is smaller still.
 expected=$(checksum --policy=null --workload=cli-queue:cache=16 --iterations=2)
 same --policy=epoch --collect-every-safepoint --workload=cli-queue:cache=16 --iterations=2

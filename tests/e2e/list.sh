@@ -5,7 +5,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
 "$SAPIMEM_HARNESS" list >all.txt
-for word in epoch arena null cli-queue fpm-page trace:FILE threshold memory-limit; do
+for word in epoch arena null cli-queue fpm-page gcbench quads churn trace:FILE threshold memory-limit; do
     grep -qw -e "$word" all.txt || { echo "harness list does not show $word"; exit 1; }
 done
 for topic in policies workloads options; do

@@ -70,7 +70,7 @@ struct wl_ops {
     enum wl_step (*finish)(struct wl_instance *instance);
     /** Destroys the VM and its manager too. */
     void (*destroy)(struct wl_instance *instance);
-    /** Live bytes by construction (block bytes of what lives on between steps), for --heap-factor; NULL: not known. */
+    /** Live bytes by construction (block bytes of what lives on between steps, or of the most that lives inside one where that is more), for --heap-factor; NULL: not known. */
     uint64_t (*analytic_live_bytes)(const struct sm_option_values *options);
     /** Bytes dead by the workload's oracle but not yet freed or retired; NULL: no oracle. Cheap. */
     uint64_t (*garbage_bytes)(const struct wl_instance *instance);
