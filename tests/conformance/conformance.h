@@ -33,6 +33,7 @@ struct node {
 /** What a test gets: a fresh manager of the policy under test, one type and a table of roots. */
 struct fixture {
     const struct sm_policy_ops *ops;
+    const char *policy; /**< its text: the name, and perhaps an option */
     struct sm_manager *mm;
     sm_type_id node_type;
     sm_type_id destructible_type;

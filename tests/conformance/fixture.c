@@ -30,7 +30,7 @@ void fixture_open(struct fixture *fixture, const struct sm_config *config)
     memset(fixture->roots, 0, sizeof(fixture->roots));
     fixture->destructor_calls = 0;
     fixture->config = *config;
-    fixture->config.policy = fixture->ops->name;
+    fixture->config.policy = fixture->policy;
     if (sm_manager_create(&fixture->config, &fixture->mm, &error) != SM_OK)
         fail_msg("%s", error.detail);
     const struct sm_type plain = {.name = "node", .trace = node_trace};

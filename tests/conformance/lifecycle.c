@@ -61,20 +61,32 @@ static void guards_nest_under_every_policy(struct fixture *fixture)
     sm_unpin(guard);
 }
 
+/* Between two iterations that allocate more than a page, with a safepoint that has work. */
+static struct node *node_of_an_iteration(struct fixture *fixture, uint64_t id, uint64_t *epoch)
+{
+    sm_pin(sm_owner_guard(fixture->mm), SM_HERE);
+    *epoch = sm_epoch_current(fixture->mm);
+    sm_attention_request(fixture->mm);
+    sm_safepoint(fixture->mm);
+    for (int i = 0; i < 3; i++)
+        assert_non_null(sm_alloc_leaf(fixture->mm, SM_TYPE_BYTES, 3000));
+    struct node *node = fixture->roots[id] = node_new(fixture, id);
+    sm_unpin(sm_owner_guard(fixture->mm));
+    return node;
+}
+
 static void epoch_tags_tell_the_iteration(struct fixture *fixture)
 {
-    struct sm_guard *guard = sm_owner_guard(fixture->mm);
-    sm_pin(guard, SM_HERE);
-    struct node *first = fixture->roots[0] = node_new(fixture, 1);
-    uint64_t first_epoch = sm_epoch_current(fixture->mm);
-    sm_unpin(guard);
-    sm_pin(guard, SM_HERE);
-    struct node *second = fixture->roots[1] = node_new(fixture, 2);
-    sm_unpin(guard);
-    assert_int_equal(sm_epoch_of(fixture->mm, &first->header), first_epoch);
-    assert_true(sm_epoch_of(fixture->mm, &second->header) > first_epoch);
+    uint64_t first_epoch, second_epoch;
+    const struct node *first = node_of_an_iteration(fixture, 1, &first_epoch);
+    const struct node *second = node_of_an_iteration(fixture, 2, &second_epoch);
+    uint64_t first_tag = sm_epoch_of(fixture->mm, &first->header);
+    uint64_t second_tag = sm_epoch_of(fixture->mm, &second->header);
+    assert_true(first_tag < second_epoch && second_tag >= second_epoch);
+    assert_true(second_tag <= sm_epoch_current(fixture->mm));
     assert_int_equal(sm_collect(fixture->mm, SM_COLLECT_FULL), SM_OK);
-    assert_int_equal(sm_epoch_of(fixture->mm, &first->header), first_epoch);
+    assert_int_equal(sm_epoch_of(fixture->mm, &first->header), first_tag);
+    assert_int_equal(sm_epoch_of(fixture->mm, &second->header), second_tag);
 }
 
 static void destructors_run_exactly_once(struct fixture *fixture)
@@ -116,7 +128,7 @@ static void destructor_registration_is_checked(struct fixture *fixture)
 
 static void managers_are_independent(struct fixture *fixture)
 {
-    struct fixture other = {.ops = fixture->ops};
+    struct fixture other = {.ops = fixture->ops, .policy = fixture->policy};
     fixture_open(&other, &(struct sm_config){0});
     fixture->roots[0] = node_new(fixture, 1);
     other.roots[0] = node_new(&other, 2);

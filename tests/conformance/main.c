@@ -1,6 +1,7 @@
-/** Runs every conformance test, and every situation of PHP's own tests, under every policy of the registry. */
+/** Runs every conformance test under every policy of the registry and each way it reclaims, and every situation of PHP's own tests. */
 #include "conformance.h"
 #include "php_case.h"
+#include "policy_variants.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,25 +10,26 @@
 static const struct conformance_test *const suites[] = {allocation_tests, reachability_tests, handle_tests,
                                                         lifecycle_tests};
 
-enum { SUITE_COUNT = sizeof(suites) / sizeof(suites[0]), CASES_MAX = 1024 };
+enum { SUITE_COUNT = sizeof(suites) / sizeof(suites[0]), CASES_MAX = 2048 };
 
 /** One test under one policy. */
 struct test_case {
     const struct conformance_test *test;
     const struct sm_policy_ops *ops;
-    char name[96];
+    char policy[POLICY_VARIANT_BYTES];
+    char name[160];
 };
 
 static void run_case(void **state)
 {
     struct test_case *test_case = *state;
-    struct fixture fixture = {.ops = test_case->ops};
+    struct fixture fixture = {.ops = test_case->ops, .policy = test_case->policy};
     fixture_open(&fixture, &(struct sm_config){0});
     test_case->test->run(&fixture);
     fixture_close(&fixture);
 }
 
-static size_t add_cases(const struct sm_policy_ops *ops, struct test_case *cases, size_t count)
+static size_t add_cases(const struct sm_policy_ops *ops, const char *policy, struct test_case *cases, size_t count)
 {
     for (size_t suite = 0; suite < SUITE_COUNT; suite++)
         for (const struct conformance_test *test = suites[suite]; test->name != NULL; test++) {
@@ -36,9 +38,18 @@ static size_t add_cases(const struct sm_policy_ops *ops, struct test_case *cases
             if (count == CASES_MAX)
                 abort();
             cases[count] = (struct test_case){.test = test, .ops = ops};
-            snprintf(cases[count].name, sizeof(cases[count].name), "%s/%s", ops->name, test->name);
+            snprintf(cases[count].policy, sizeof(cases[count].policy), "%s", policy);
+            snprintf(cases[count].name, sizeof(cases[count].name), "%s/%s", policy, test->name);
             count++;
         }
+    return count;
+}
+
+static size_t add_variants(const struct sm_policy_ops *ops, struct test_case *cases, size_t count)
+{
+    struct policy_variants variants = policy_variants_of(ops);
+    for (size_t i = 0; i < variants.count; i++)
+        count = add_cases(ops, variants.texts[i], cases, count);
     return count;
 }
 
@@ -49,7 +60,7 @@ int main(void)
     size_t count = 0;
     for (size_t i = 0; sm_policy_table(i) != NULL; i++)
         if (sm_policy_table(i)->unavailable == NULL)
-            count = add_cases(sm_policy_table(i), cases, count);
+            count = add_variants(sm_policy_table(i), cases, count);
     for (size_t i = 0; i < count; i++)
         tests[i] = (struct CMUnitTest){.name = cases[i].name, .test_func = run_case, .initial_state = &cases[i]};
     int failures = _cmocka_run_group_tests("conformance", tests, count, NULL, NULL);

@@ -10,12 +10,12 @@ run() {
     "$SAPIMEM_HARNESS" run --quiet --mutator-work=none "$@"
 }
 
-queue=(--workload=cli-queue:cache=200 --alloc=48M --series-every=64K)
-run "${queue[@]}" --policy=epoch --reclaim=inline --threshold=1M --json="$work/epoch.json"
-# A short run stretches a kilobyte of noise over a GiB, so the bound is wide here; growth is far beyond it.
-"$slope" --warmup=8M --limit=200 "$work/epoch.json"
+queue=(--workload=cli-queue:cache=200 --series-every=64K)
+run "${queue[@]}" --alloc=384M --policy=epoch --reclaim=inline --threshold=1M --json="$work/epoch.json"
+# A short run stretches a block of noise over a GiB, so the bound is wide here; growth is far beyond it.
+"$slope" --warmup=64M --limit=200 "$work/epoch.json"
 
-run "${queue[@]}" --policy=null --json="$work/null.json"
+run "${queue[@]}" --alloc=48M --policy=null --json="$work/null.json"
 if "$slope" --warmup=8M --limit=200 "$work/null.json"; then
     echo "the control failed: null frees nothing, yet its memory was called flat"
     exit 1

@@ -1,6 +1,7 @@
 /* The model test's program: every policy in every mode on one stream, or what the options say. */
 #include "stream.h"
 
+#include "policy_variants.h"
 #include "test_scale.h"
 
 #include <getopt.h>
@@ -107,16 +108,17 @@ static uint64_t operations_for(const struct options *options, const struct sm_po
 }
 
 /* True: agrees. */
-static bool run_one(struct options *options, const char *policy, unsigned modes)
+/* `ops` is NULL where the options say how many operations there are. */
+static bool run_one(struct options *options, const struct sm_policy_ops *ops, const char *policy, unsigned modes)
 {
     struct model_config config = {.policy = policy,
                                   .modes = modes,
                                   .check_every = options->check_every,
                                   .is_deep = options->is_deep,
                                   .fail_alloc_after = options->fail_after};
-    struct model_stream stream = {
-        .seed = options->seed,
-        .operations = options->policy != NULL ? options->operations : operations_for(options, sm_policy_find(policy))};
+    struct model_stream stream = {.seed = options->seed,
+                                  .operations =
+                                      options->policy != NULL ? options->operations : operations_for(options, ops)};
     struct model_figures figures;
     enum model_outcome outcome = model_stream_try(&stream, &config, &figures, false);
     add(&options->sums, &figures);
@@ -147,6 +149,16 @@ static bool is_worth(const struct sm_policy_ops *ops, unsigned modes)
     return strcmp(ops->name, "arena") != 0 || (modes & MODEL_FPM) != 0;
 }
 
+/* The other ways in which a policy reclaims. */
+static unsigned run_variants(struct options *options, const struct sm_policy_ops *ops, unsigned modes)
+{
+    struct policy_variants variants = policy_variants_of(ops);
+    unsigned differing = 0;
+    for (size_t i = 1; i < variants.count; i++)
+        differing += !run_one(options, ops, variants.texts[i], modes);
+    return differing;
+}
+
 static unsigned run_policy(struct options *options, const struct sm_policy_ops *ops)
 {
     static const unsigned modes[] = {0,
@@ -160,8 +172,8 @@ static unsigned run_policy(struct options *options, const struct sm_policy_ops *
     unsigned differing = 0;
     for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
         if (is_worth(ops, modes[i]))
-            differing += !run_one(options, ops->name, modes[i]);
-    return differing;
+            differing += !run_one(options, ops, ops->name, modes[i]);
+    return differing + run_variants(options, ops, MODEL_LIMIT);
 }
 
 /* A test that never did something has not tested it. */
@@ -186,12 +198,12 @@ int main(int argument_count, char **arguments)
     unsigned differing = 0;
     setvbuf(stdout, NULL, _IOLBF, 0);
     if (options.policy != NULL)
-        return run_one(&options, options.policy, options.modes) ? 0 : 1;
+        return run_one(&options, NULL, options.policy, options.modes) ? 0 : 1;
     for (size_t i = 0; (ops = sm_policy_table(i)) != NULL; i++) {
         if (ops->unavailable != NULL)
             printf("left out: policy=%s: %s\n", ops->name, ops->unavailable);
         else if (options.has_modes)
-            differing += !run_one(&options, ops->name, options.modes);
+            differing += !run_one(&options, ops, ops->name, options.modes) + run_variants(&options, ops, options.modes);
         else
             differing += run_policy(&options, ops);
     }

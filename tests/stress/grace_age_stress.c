@@ -266,7 +266,8 @@ static void test_a_flavour_that_skips_the_grace_period_is_caught(void **state)
     char policy[EPOCH_VARIANT_BYTES];
     for (size_t f = 0; f < EPOCH_FLAVOR_COUNT; f++) {
         struct graph graph;
-        epoch_variant_text(2 * f, policy); /* the thread: inline, the owner first looks at the guards itself */
+        epoch_variant_text(EPOCH_BACKEND_COUNT * f + EPOCH_BACKEND_THREAD,
+                           policy); /* the thread: inline, the owner first looks at the guards itself */
         graph_open_policy(&graph, policy);
         expect_the_forbidden_bins_to_fill(&graph);
         graph_close(&graph);

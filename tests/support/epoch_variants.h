@@ -1,5 +1,5 @@
 /**
- * Every flavour of the epoch policy with either back-end of reclamation, and what reclaims under both.
+ * Every flavour of the epoch policy with every back-end of reclamation, and what reclaims under each.
  */
 #ifndef EPOCH_VARIANTS_H
 #define EPOCH_VARIANTS_H
@@ -9,13 +9,13 @@
 #include "epoch/epoch_internal.h"
 #include "manager_internal.h"
 
-enum { EPOCH_VARIANT_COUNT = 2 * EPOCH_FLAVOR_COUNT, EPOCH_VARIANT_BYTES = 64 };
+enum { EPOCH_VARIANT_COUNT = EPOCH_BACKEND_COUNT * EPOCH_FLAVOR_COUNT, EPOCH_VARIANT_BYTES = 64 };
 
 /** The policy's text for variant `index`. */
 static inline void epoch_variant_text(size_t index, char *text)
 {
-    snprintf(text, EPOCH_VARIANT_BYTES, "epoch:flavor=%s,reclaim=%s", epoch_flavors[index / 2],
-             index % 2 == 0 ? "thread" : "inline");
+    snprintf(text, EPOCH_VARIANT_BYTES, "epoch:flavor=%s,reclaim=%s", epoch_flavors[index / EPOCH_BACKEND_COUNT],
+             epoch_backend_names[index % EPOCH_BACKEND_COUNT]);
 }
 
 /** A fresh graph without automatic cycles for `body`, once for each variant. */
@@ -36,9 +36,10 @@ static inline struct epoch_policy *graph_epoch(const struct graph *graph)
     return epoch_of_base(graph->mm->policy);
 }
 
+/** Whether garbage is reclaimed though the owner does nothing. */
 static inline bool graph_is_threaded(const struct graph *graph)
 {
-    return graph_epoch(graph)->reclaimer->threaded;
+    return epoch_reclaimer_is_threaded(graph_epoch(graph)->reclaimer);
 }
 
 /** Batches that were handed to the reclaimer so far. */
@@ -60,7 +61,7 @@ static inline uint64_t graph_reclaimed_in_vain(struct graph *graph, sm_status *s
     return graph_stats(graph).reclaimed_objects;
 }
 
-/** Whether `object_count` objects in all are reclaimed: by the thread alone, or by one cycle. */
+/** Whether `object_count` objects in all are reclaimed: by some thread alone, or by one cycle. */
 static inline bool graph_reclaims(struct graph *graph, uint64_t object_count)
 {
     if (graph_is_threaded(graph))

@@ -362,6 +362,10 @@ static void test_published_stores_are_read_back_whole(void **state)
 {
     struct sm_manager *mm = *state;
     struct sm_object *owner = sm_alloc(mm, SM_TYPE_VALUES, 32);
+    if (owner == NULL) {
+        fail_msg("%s", sm_error_detail(mm));
+        return; /* cmocka does not tell analysers that a failure ends the test */
+    }
     struct sm_value *slots = sm_payload(owner);
     assert_int_equal(sm_observers_allow(mm), SM_OK);
     struct sm_value value = {UINT64_C(0x0123456789abcdef), UINT64_C(0xfedcba9876543210)};

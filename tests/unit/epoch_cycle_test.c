@@ -331,22 +331,49 @@ static void test_retiring_without_cycles_does_not_grow_the_heap(void **state)
     assert_int_equal(graph_stats(graph).committed_bytes, committed_bytes);
 }
 
+/* A tag belongs to a page, so it tells iterations apart that fill one, and is never after an object's birth. */
 static void test_epoch_tags_tell_iterations_apart(void **state)
 {
     struct graph *graph = *state;
     struct sm_guard *guard = sm_owner_guard(graph->mm);
-    uint64_t birth[3];
+    uint64_t birth[3], tag[3];
     for (size_t i = 0; i < 3; i++) {
         sm_pin(guard, SM_HERE);
+        sm_attention_request(graph->mm);
+        sm_safepoint(graph->mm);
+        assert_non_null(sm_alloc_leaf(graph->mm, SM_TYPE_BYTES, 3000));
+        assert_non_null(sm_alloc_leaf(graph->mm, SM_TYPE_BYTES, 3000));
         graph->roots[i] = node_new(graph, i);
         birth[i] = sm_epoch_current(graph->mm);
-        assert_int_equal(sm_epoch_of(graph->mm, &node_new(graph, 9)->header), birth[i]);
+        tag[i] = sm_epoch_of(graph->mm, &graph->roots[i]->header);
         sm_unpin(guard);
     }
-    assert_true(birth[0] >= 1 && birth[0] < birth[1] && birth[1] < birth[2]);
+    for (size_t i = 0; i < 3; i++) {
+        assert_true(tag[i] >= 1 && tag[i] <= birth[i]);
+        assert_true(i == 0 || tag[i] > birth[i - 1]);
+    }
     graph_collect(graph);
     for (size_t i = 0; i < 3; i++)
-        assert_int_equal(sm_epoch_of(graph->mm, &graph->roots[i]->header), birth[i]);
+        assert_int_equal(sm_epoch_of(graph->mm, &graph->roots[i]->header), tag[i]);
+}
+
+/* Whatever moves in beside a survivor: its page keeps a tag that is not after its birth. */
+static void test_epoch_tags_are_never_after_birth(void **state)
+{
+    struct graph *graph = *state;
+    uint64_t birth[GRAPH_ROOTS] = {0};
+    for (uint64_t i = 0; i < 3000; i++) {
+        sm_pin(sm_owner_guard(graph->mm), SM_HERE);
+        size_t place = (size_t)(i * 2654435761u >> 7) % GRAPH_ROOTS;
+        graph->roots[place] = node_try(graph, graph->node_type, i, (i * 37) % 900);
+        birth[place] = sm_epoch_current(graph->mm);
+        sm_unpin(sm_owner_guard(graph->mm));
+        if (i % 100 == 0)
+            graph_collect(graph);
+        for (size_t j = 0; j < GRAPH_ROOTS; j++)
+            if (graph->roots[j] != NULL)
+                assert_true(sm_epoch_of(graph->mm, &graph->roots[j]->header) <= birth[j]);
+    }
 }
 
 static void test_sealing_a_batch_advances_the_epoch(void **state)
@@ -430,6 +457,7 @@ int main(void)
         WITH_GRAPH(test_retired_objects_leave_at_once),
         WITH_GRAPH(test_retiring_without_cycles_does_not_grow_the_heap),
         WITH_GRAPH(test_epoch_tags_tell_iterations_apart),
+        WITH_GRAPH(test_epoch_tags_are_never_after_birth),
         WITH_GRAPH(test_sealing_a_batch_advances_the_epoch),
         WITH_GRAPH(test_a_refused_mark_stack_changes_nothing),
         cmocka_unit_test(test_any_single_refusal_of_memory_is_survived),

@@ -271,7 +271,7 @@ static void test_R14_a_forked_child_is_refused_and_can_leave(void **state)
 static void test_options_are_checked(void **state)
 {
     (void)state;
-    static const char *const wrong[] = {"epoch:flavor=signal", "epoch:reclaim=call_rcu", "epoch:backlog-limit=-1",
+    static const char *const wrong[] = {"epoch:flavor=signal", "epoch:reclaim=signal", "epoch:backlog-limit=-1",
                                         "epoch:stall-report=0", "epoch:flavour=memb"};
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
         struct sm_manager *mm = NULL;

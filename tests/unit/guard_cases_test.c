@@ -8,7 +8,7 @@
 
 #include "sapimem/extension.h"
 
-enum { FLUSHES = 4, BUFFERED = 10, EPOCHS = 1000, STEPPED = 1000, STEP = 64, ELEMENTS = 1000, LARGE_SLOTS = 1 << 18 };
+enum { FLUSHES = 4, BUFFERED = 10, EPOCHS = 1000, ELEMENTS = 1000, LARGE_SLOTS = 1 << 18 };
 
 /* ---- Buffering and flushing. ---- */
 
@@ -44,7 +44,7 @@ static void buffer_under_a_guard(struct graph *graph)
         graph_retire_one(graph);
     assert_int_equal(graph_reclaimed_after_a_while(graph), 0);
     assert_int_equal(epoch->open.object_count, BUFFERED);
-    assert_int_equal(graph_stats(graph).backlog_bytes, epoch->open.block_bytes);
+    assert_int_equal(graph_stats(graph).backlog_bytes, epoch->open.room_bytes);
     assert_int_equal(graph_sealed_batches(graph), sealed_before);
     sm_unpin(sm_owner_guard(graph->mm));
     assert_int_equal(epoch->open.object_count, 0);
@@ -68,7 +68,7 @@ static void overfill_under_a_guard(struct graph *graph)
     for (; graph_stats(graph).backlog_bytes < 3 * EPOCH_OPEN_BATCH_BYTES; count++)
         graph_retire_one(graph);
     assert_true(graph_sealed_batches(graph) >= sealed_before + 2);
-    assert_true(graph_epoch(graph)->open.block_bytes < EPOCH_OPEN_BATCH_BYTES);
+    assert_true(graph_epoch(graph)->open.room_bytes < EPOCH_OPEN_BATCH_BYTES);
     assert_int_equal(graph_stats(graph).reclaimed_objects, 0);
     sm_unpin(sm_owner_guard(graph->mm));
     assert_true(graph_reclaims(graph, count));
@@ -178,32 +178,6 @@ static void test_R2_a_guard_outlives_the_handle_of_what_was_borrowed_under_it(vo
 }
 
 /* ---- Given back exactly once. ---- */
-
-/* The queue is ours to take apart: nothing runs but this thread. */
-static void test_a_backlog_is_given_back_in_steps(void **state)
-{
-    (void)state;
-    struct graph graph;
-    graph_open_policy(&graph, "epoch:reclaim=inline");
-    struct epoch_reclaimer *reclaimer = graph_epoch(&graph)->reclaimer;
-    for (int i = 0; i < STEPPED; i++)
-        graph_retire_one(&graph);
-    assert_int_equal(reclaimer->queue.object_count, STEPPED);
-    uint64_t done = 0;
-    while (reclaimer->queue.object_count > 0) {
-        uint64_t step = STEPPED - done < STEP ? STEPPED - done : STEP;
-        uint64_t block_bytes = epoch_heap_release(&reclaimer->queue, STEP, &reclaimer->reclaimed);
-        sm_unreserve(graph.mm, block_bytes);
-        atomic_fetch_sub_explicit(&reclaimer->backlog_bytes, block_bytes, memory_order_relaxed);
-        done += step;
-        assert_int_equal(graph_stats(&graph).reclaimed_objects, done);
-        assert_int_equal(reclaimer->queue.object_count, STEPPED - done);
-        assert_int_equal(graph_stats(&graph).backlog_bytes, reclaimer->queue.block_bytes);
-    }
-    assert_int_equal(done, STEPPED);
-    assert_null(reclaimer->queue.last);
-    graph_close(&graph);
-}
 
 /* Each has a size of its own, so that one given back twice in place of another would show in the bytes. */
 static uint64_t drop_of_every_size(struct graph *graph, uint64_t count)
@@ -358,7 +332,6 @@ int main(void)
         cmocka_unit_test(test_R2_a_pin_holds_reclamation_back_however_far_the_epoch_moves),
         cmocka_unit_test(test_R2_an_observer_that_left_holds_nothing_back_and_ends_no_other_guard),
         cmocka_unit_test(test_R2_a_guard_outlives_the_handle_of_what_was_borrowed_under_it),
-        cmocka_unit_test(test_a_backlog_is_given_back_in_steps),
         cmocka_unit_test(test_R2_each_retired_object_is_given_back_exactly_once),
         cmocka_unit_test(test_R5_an_array_and_each_of_its_elements_end_exactly_once),
         cmocka_unit_test(test_R2_a_large_array_stays_whole_until_the_guard_ends_and_then_its_memory_is_back),

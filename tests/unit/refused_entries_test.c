@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { CHILD_SECONDS = 20 };
+enum { CHILD_SECONDS = 20, BEYOND_THE_WINDOW = SM_INLINE_PAYLOAD_MAX + 1 }; /* the inline paths ask nobody who calls */
 /** Exit statuses of a child: below these, the number of the entry that let it in. */
 #define CHILD_DONE 100
 #define CHILD_MOVED_SOMETHING 101
@@ -41,12 +41,12 @@ static struct sm_value value_of(const struct scene *scene)
 
 static sm_status call_alloc(struct scene *scene)
 {
-    return refused_if(scene, sm_alloc(scene->graph->mm, scene->graph->node_type, sizeof(struct node)) == NULL);
+    return refused_if(scene, sm_alloc(scene->graph->mm, scene->graph->node_type, BEYOND_THE_WINDOW) == NULL);
 }
 
 static sm_status call_alloc_leaf(struct scene *scene)
 {
-    return refused_if(scene, sm_alloc_leaf(scene->graph->mm, SM_TYPE_BYTES, 16) == NULL);
+    return refused_if(scene, sm_alloc_leaf(scene->graph->mm, SM_TYPE_BYTES, BEYOND_THE_WINDOW) == NULL);
 }
 
 static sm_status call_resize(struct scene *scene)

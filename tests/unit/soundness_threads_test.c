@@ -43,7 +43,8 @@ static bool everything_is_refused(const struct borrower *borrower)
            sm_handle_release(mm, borrower->outer) == SM_ERR_WRONG_THREAD && scope.depth == 0 &&
            sm_scope_close(mm, (sm_scope){1, 0}) == SM_ERR_WRONG_THREAD &&
            sm_collect(mm, SM_COLLECT_FULL) == SM_ERR_WRONG_THREAD &&
-           sm_alloc(mm, borrower->graph->node_type, 64) == NULL && sm_alloc_bytes(mm, 16) == NULL;
+           sm_alloc(mm, borrower->graph->node_type, SM_INLINE_PAYLOAD_MAX + 1) == NULL &&
+           sm_alloc_bytes(mm, 16) == NULL;
 }
 
 static void *borrow(void *context)
