@@ -251,8 +251,8 @@ static void work(struct epoch_reclaimer *reclaimer, void (*wait)(struct epoch_re
 static void *reclaimer_main(void *context)
 {
     struct epoch_reclaimer *reclaimer = context;
-    const struct epoch_flavor *flavor = reclaimer->flavor;
-    bool is_deferring = reclaimer->backend == EPOCH_BACKEND_DEFER_RCU && epoch_thread_defer_register(flavor);
+    const struct epoch_flavor *flavor = reclaimer->backend == EPOCH_BACKEND_DEFER_RCU ? reclaimer->flavor : NULL;
+    bool is_deferring = flavor != NULL && epoch_thread_defer_register(flavor);
     pthread_mutex_lock(&reclaimer->lock);
     /* Without memory for the ring the thread waits itself: later than never. */
     work(reclaimer, is_deferring ? wait_deferred : wait_here);
