@@ -297,6 +297,7 @@ static inline struct held *hold_again(struct bench *bench, struct epoch_block *b
     uint64_t id;
     memcpy(&id, epoch_block_start(block), sizeof(id));
     assert_true(id != 0 && id <= bench->next_id);
+    block->is_touched = true; /* unpoisoned just now, and stamped */
     block->live_granules = 0;
     epoch_sweep_clear(block);
     struct held *held = hold(bench, block, 0);

@@ -93,8 +93,9 @@ static void close_window(struct epoch_heap *heap)
 static struct epoch_block *next_block(struct epoch_heap *heap)
 {
     struct epoch_block *block = epoch_pool_take(&heap->pool);
-    if (block != NULL)
-        block->parsed_bytes = 0;
+    if (block == NULL)
+        return NULL;
+    block->parsed_bytes = 0;
     return block;
 }
 
@@ -162,6 +163,7 @@ static void reuse(struct epoch_heap *heap, struct sm_object *object)
     epoch_pool_lock_settled(&heap->pool); /* its block may be in the pool's hands */
     if (*epoch_granule_of(object) != 0)
         block->live_granules -= (uint32_t)(room_bytes / EPOCH_GRANULE_BYTES);
+    block->is_touched = true;
     epoch_sweep_unmark(object);
     if (!is_parsed)
         epoch_poison(&heap->pool, (char *)object, room_bytes);
@@ -382,7 +384,7 @@ static void keep_waiting(const struct epoch_retired_chunk *chunk)
     for (; chunk != NULL; chunk = chunk->next)
         for (size_t i = 0; i < chunk->count; i++) {
             struct epoch_block *block = epoch_block_of(chunk->objects[i]);
-            block->awaits_grace = true;
+            block->awaits_grace = block->is_touched = true;
             block->dead_bytes += (uint32_t)sm_block_bytes((size_t)chunk->objects[i]->payload_bytes);
         }
 }
@@ -429,7 +431,7 @@ static void conclude_block(struct epoch_heap *heap, struct epoch_block *block, s
         epoch_pool_release(&heap->pool, block);
         return;
     }
-    block->awaits_grace = true;
+    block->awaits_grace = block->is_touched = true;
     block->retire_epoch = sm_epoch_current(heap->mm);
     batch->room_bytes += dead_bytes;
     epoch_list_append(&batch->blocks, block);

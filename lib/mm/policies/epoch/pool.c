@@ -174,8 +174,10 @@ static void occupy(struct epoch_pool *pool, struct epoch_block *block, enum epoc
     pool->free_count -= (slab->committed_blocks & bit) != 0;
     if (pool->free_count < pool->least_free_count)
         pool->least_free_count = pool->free_count;
-    *block = (struct epoch_block){
-        .state = (uint8_t)state, .is_swept = true, .is_poisoned = (slab->poisoned_blocks & bit) != 0};
+    *block = (struct epoch_block){.state = (uint8_t)state,
+                                  .is_swept = true,
+                                  .is_touched = true,
+                                  .is_poisoned = (slab->poisoned_blocks & bit) != 0};
     slab->poisoned_blocks &= ~bit;
 }
 
@@ -211,6 +213,7 @@ static void sweep(struct epoch_pool *pool, struct epoch_block *block)
 static void hand_out(struct epoch_pool *pool, struct epoch_block *block)
 {
     epoch_slab_of(block)->hole_blocks &= ~(UINT64_C(1) << epoch_block_index(block));
+    block->is_touched = true;
     sweep(pool, block);
 }
 
@@ -324,8 +327,9 @@ static void release_holes(struct epoch_pool *pool, struct epoch_block *block)
     struct epoch_slab *slab = epoch_slab_of(block);
     uint64_t bit = UINT64_C(1) << epoch_block_index(block);
     uint32_t free_bytes = EPOCH_BLOCK_BYTES - block->live_granules * EPOCH_GRANULE_BYTES;
-    if (pool->debug != EPOCH_DEBUG_NONE || SM_IS_ASAN)
+    if ((pool->debug != EPOCH_DEBUG_NONE || SM_IS_ASAN) && block->is_touched)
         poison_holes(pool, block);
+    block->is_touched = false;
     if (!block->is_swept) {
         slab->unswept_blocks |= bit;
         lower(&pool->first_unswept, directory_index(pool, slab->number));

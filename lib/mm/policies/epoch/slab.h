@@ -70,7 +70,8 @@ struct epoch_block {
     uint8_t state;                       /**< enum epoch_block_state */
     bool is_swept;                       /**< every granule byte that is not 0 has the last cycle's colour */
     bool is_poisoned;                    /**< its holes were overwritten (poisoning.h) */
-    bool awaits_grace;                   /**< something here was retired and its grace period is not known to be over */
+    bool is_touched;   /**< its holes may have changed since: the pool handed it out, or something in it was retired */
+    bool awaits_grace; /**< something here was retired and its grace period is not known to be over */
     uint32_t live_granules; /**< that the last cycle marked, less those retired by hand since; LARGE: 0 or 1 */
     uint32_t used_bytes;    /**< of USED: in objects neither retired nor released */
     uint32_t dead_bytes;    /**< of USED that awaits its grace period: what the backlog counts for it */
