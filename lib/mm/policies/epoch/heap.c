@@ -389,6 +389,16 @@ static void keep_waiting(const struct epoch_retired_chunk *chunk)
         }
 }
 
+/* Their grace period is over: they are room like any other, but for their headers, which nobody has overwritten. */
+static void forget_graced(struct epoch_heap *heap)
+{
+    struct epoch_retired_chunk *chunks = atomic_exchange_explicit(&heap->graced, NULL, memory_order_acquire);
+    for (const struct epoch_retired_chunk *chunk = chunks; chunk != NULL; chunk = chunk->next)
+        for (size_t i = 0; i < chunk->count; i++)
+            epoch_block_of(chunk->objects[i])->is_touched = true;
+    epoch_retired_chunks_free(chunks);
+}
+
 void epoch_heap_begin_cycle(struct epoch_heap *heap, struct epoch_batch *withdrawn)
 {
     hold_everything(heap, withdrawn);
@@ -396,7 +406,7 @@ void epoch_heap_begin_cycle(struct epoch_heap *heap, struct epoch_batch *withdra
     /* The sweep to come finds all of these again. */
     epoch_loose_clear(&heap->loose);
     epoch_batch_forget_list(withdrawn);
-    epoch_retired_chunks_free(atomic_exchange_explicit(&heap->graced, NULL, memory_order_acquire));
+    forget_graced(heap);
     for (struct epoch_block *block = heap->filled.first; block != NULL; block = block->next)
         block->live_granules = 0;
     for (struct epoch_block *block = heap->large; block != NULL; block = block->next)
