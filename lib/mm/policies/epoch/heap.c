@@ -105,6 +105,14 @@ static void use_up(struct epoch_heap *heap, struct epoch_block *block)
     epoch_list_append(&heap->filled, block);
 }
 
+/* What is free there is about to be written to: nobody else has, since it was overwritten. */
+static void take_into_use(const struct epoch_heap *heap, const struct epoch_block *block, struct epoch_hole hole)
+{
+    bool is_untouched = epoch_unpoison(&heap->pool, epoch_block_start(block) + hole.first, hole.end - hole.first);
+    SM_ASSERT(is_untouched || !block->is_poisoned); /* or somebody wrote to memory that was free */
+    (void)is_untouched;
+}
+
 /* The next hole of the block, whatever its size; an empty block is one hole. */
 static struct epoch_hole next_hole(struct epoch_heap *heap, struct epoch_block *block)
 {
@@ -113,9 +121,7 @@ static struct epoch_hole next_hole(struct epoch_heap *heap, struct epoch_block *
         hole = epoch_sweep_find(block, block->parsed_bytes);
     if (hole.first == hole.end)
         return hole;
-    bool is_untouched = epoch_unpoison(&heap->pool, epoch_block_start(block) + hole.first, hole.end - hole.first);
-    SM_ASSERT(is_untouched || !block->is_poisoned); /* or somebody wrote to memory that was free */
-    (void)is_untouched;
+    take_into_use(heap, block, hole);
     block->parsed_bytes = hole.end;
     return hole;
 }
@@ -227,9 +233,7 @@ static bool renew_overflow(struct epoch_heap *heap)
                         EPOCH_BLOCK_BYTES - old->parsed_bytes);
     if (old != NULL)
         use_up(heap, old);
-    bool is_untouched = epoch_unpoison(&heap->pool, epoch_block_start(block), EPOCH_BLOCK_BYTES);
-    SM_ASSERT(is_untouched || !block->is_poisoned);
-    (void)is_untouched;
+    take_into_use(heap, block, (struct epoch_hole){0, EPOCH_BLOCK_BYTES});
     tag_pages(heap, block, 0, EPOCH_BLOCK_BYTES);
     note_recent(heap, block, 0);
     heap->overflow = block;
