@@ -21,8 +21,11 @@ struct sm_counters {
     uint64_t peak_live_bytes;
     uint64_t peak_garbage_bytes;
     uint64_t request_count;
-    uint64_t cycle_count, cycles_by_trigger[SM_TRIGGER_COUNT];
-    uint64_t traced_objects;
+    uint64_t cycle_count, cycles_by_trigger[SM_TRIGGER_COUNT], cycles_by_kind[SM_CYCLE_KIND_COUNT];
+    uint64_t concurrent_count, fallback_count;
+    uint64_t slice_count, assist_count;
+    uint64_t cycle_cpu_ns, collector_cpu_ns;
+    uint64_t traced_objects, logged_objects;
 };
 
 /** Count objects that a policy retired or freed outside collect, retire and free. Threads: owner. */

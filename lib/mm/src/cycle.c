@@ -27,28 +27,63 @@ static void set_event_clock(struct sm_manager *mm)
     uint64_t event = cycles->next_tick_bytes;
     if (sm_has(mm, SM_CAP_COLLECT)) {
         event = smaller(event, cycles->next_periodic_bytes);
-        if (cycles->enabled)
+        if (cycles->enabled && !cycles->open)
             event = smaller(event, cycles->next_clock_bytes);
     }
     mm->hot.event_clock_bytes = event;
 }
 
-/* New deadlines after a cycle, or at creation. */
-static void set_deadlines(struct sm_manager *mm)
+static void set_periodic_deadline(struct sm_manager *mm)
+{
+    mm->cycles.next_periodic_bytes = next_multiple(mm->hot.alloc_bytes, mm->cycles.collect_every_bytes);
+}
+
+/* What headers and rounding make of a payload byte here; 1 under a policy that does not count them. */
+static double overhead(const struct sm_stats *stats)
+{
+    uint64_t payload_bytes = stats->live_bytes + stats->retired_bytes;
+    return payload_bytes == 0 ? 1 : 1 + (double)stats->policy_bytes / (double)payload_bytes;
+}
+
+/* `older_bytes` of backlog were there before the cycle that just ended. */
+static uint64_t room(const struct sm_manager *mm, uint64_t older_bytes)
+{
+    struct sm_stats stats;
+    sm_stats_get(mm, &stats);
+    const struct sm_pacing_memory memory = {.limit_bytes = mm->reserve.limit_bytes,
+                                            .live_bytes = stats.live_bytes,
+                                            .waiting_bytes = smaller(stats.backlog_bytes, older_bytes),
+                                            .overhead = overhead(&stats)};
+    return sm_pacing_room(&memory);
+}
+
+void sm_cycle_set_deadlines(struct sm_manager *mm, uint64_t older_backlog_bytes)
 {
     struct sm_cycles *cycles = &mm->cycles;
+    cycles->input.room_bytes = room(mm, older_backlog_bytes);
     uint64_t paced = sm_pacing_threshold(&cycles->pacing, &cycles->input);
     /* Roots pace a policy that counts, not bytes; "always" holds for it as well. */
     if (sm_has(mm, SM_CAP_COUNTS) && paced != 0)
         paced = UINT64_MAX;
-    uint64_t limit_bytes = mm->reserve.limit_bytes;
-    /* "never" means never: the emergency cycle is what is left to it. */
-    if (paced != UINT64_MAX && limit_bytes != 0)
-        paced = sm_pacing_under_limit(paced, limit_bytes, sm_live_bytes(mm), sm_backlog_bytes(mm));
     cycles->threshold_bytes = paced;
-    cycles->last_clock_bytes = mm->hot.alloc_bytes;
     cycles->next_clock_bytes = add_saturating(mm->hot.alloc_bytes, paced);
-    cycles->next_periodic_bytes = next_multiple(mm->hot.alloc_bytes, cycles->collect_every_bytes);
+    cycles->goal_live_bytes = add_saturating(sm_live_bytes(mm), paced);
+    set_periodic_deadline(mm);
+    set_event_clock(mm);
+}
+
+/*
+ * By what lives, not by what was allocated and taken back: copies that a sharing scheme makes are on no clock, and what
+ * the program gives up by hand lives no longer.
+ */
+void sm_cycle_put_off(struct sm_manager *mm)
+{
+    struct sm_cycles *cycles = &mm->cycles;
+    uint64_t live_bytes = sm_live_bytes(mm);
+    uint64_t room_bytes = cycles->goal_live_bytes > live_bytes ? cycles->goal_live_bytes - live_bytes : 0;
+    if (cycles->threshold_bytes != UINT64_MAX)
+        cycles->next_clock_bytes = add_saturating(mm->hot.alloc_bytes, room_bytes);
+    set_event_clock(mm);
 }
 
 void sm_cycles_start(struct sm_manager *mm, const struct sm_config *config)
@@ -60,10 +95,9 @@ void sm_cycles_start(struct sm_manager *mm, const struct sm_config *config)
     cycles->collect_every_bytes = config->collect_every_bytes;
     cycles->next_tick_bytes = next_multiple(0, mm->hooks.on_tick == NULL ? 0 : mm->hooks.tick_bytes);
     cycles->last_end_ns = sm_clock_ns();
-    set_deadlines(mm);
+    sm_cycle_set_deadlines(mm, 0);
     if (sm_has(mm, SM_CAP_COLLECT) && (cycles->every_safepoint || cycles->threshold_bytes == 0))
         sm_attention_raise(mm, SM_ATTENTION_ALWAYS);
-    set_event_clock(mm);
 }
 
 void sm_attention_raise(struct sm_manager *mm, uint32_t bits)
@@ -100,44 +134,42 @@ void sm_collect_request(struct sm_manager *mm)
     sm_attention_raise(mm, SM_ATTENTION_COLLECT);
 }
 
-static void count_cycle(struct sm_manager *mm, const struct sm_cycle_record *record, uint64_t backlog_before_bytes)
+void sm_young_request(struct sm_manager *mm)
 {
-    struct sm_counters *counters = &mm->counters;
-    counters->cycle_count++;
-    counters->cycles_by_trigger[record->trigger]++;
-    counters->traced_objects += record->traced_objects;
-    uint64_t garbage_bytes = record->retired_bytes + backlog_before_bytes;
-    if (garbage_bytes > counters->peak_garbage_bytes)
-        counters->peak_garbage_bytes = garbage_bytes;
+    SM_ASSERT(sm_has(mm, SM_CAP_COLLECT));
+    struct sm_cycles *cycles = &mm->cycles;
+    if (!cycles->enabled || cycles->open)
+        return;
+    cycles->young_requested = true;
+    if (!cycles->asking)
+        sm_attention_raise(mm, SM_ATTENTION_PACED);
 }
 
 /* The policy's part of a cycle, as one pause. */
 static sm_status timed_collect(struct sm_manager *mm, enum sm_collect_kind kind, struct sm_cycle_record *record)
 {
+    struct sm_cycles *cycles = &mm->cycles;
     sm_pause_begin(mm, SM_PAUSE_CYCLE);
-    uint64_t start_ns = sm_clock_ns();
-    uint64_t cpu_start_ns = sm_thread_cpu_ns();
-    uint64_t aside_start_ns = sm_pause_aside_ns(mm);
-    mm->cycles.running = true;
-    mm->cycles.requested = false;
+    sm_cycle_charge_from_now(mm);
+    cycles->running = true;
+    cycles->requested = false;
+    cycles->young_requested = false;
     sm_status status = mm->ops->collect(mm->policy, kind, record->trigger, record);
-    mm->cycles.running = false;
-    record->cpu_ns = sm_thread_cpu_ns() - cpu_start_ns;
-    record->pause_ns = sm_clock_ns() - start_ns - (sm_pause_aside_ns(mm) - aside_start_ns);
+    cycles->running = false;
+    if (record->index == 0)
+        sm_cycle_charge(mm, record);
     sm_pause_end(mm);
     return status;
 }
 
-/* Pacing learns from a cycle, whatever started it. */
-static void observe_cycle(struct sm_manager *mm, const struct sm_cycle_record *record)
+/* A cycle that failed late may have retired something all the same; that it is not due again at once keeps it from spinning. */
+static void give_up(struct sm_manager *mm, const struct sm_cycle_record *record)
 {
-    struct sm_cycles *cycles = &mm->cycles;
-    uint64_t end_ns = sm_clock_ns();
-    uint64_t between_ns = end_ns - cycles->last_end_ns;
-    uint64_t mutator_ns = between_ns > record->pause_ns ? between_ns - record->pause_ns : 0;
-    sm_pacing_observe(&cycles->input, record->live_bytes, record->clock_bytes - cycles->last_clock_bytes, mutator_ns,
-                      record->cpu_ns);
-    cycles->last_end_ns = end_ns;
+    sm_count_dead(mm, record->retired_objects, record->retired_bytes);
+    if (sm_finalizers_ready_count(&mm->finalizers) != 0)
+        sm_attention_raise(mm, SM_ATTENTION_READY);
+    if (record->trigger != SM_TRIGGER_BOUNDARY)
+        sm_cycle_set_deadlines(mm, mm->cycles.backlog_before_bytes);
 }
 
 sm_status sm_cycle_run(struct sm_manager *mm, enum sm_collect_kind kind, enum sm_trigger trigger)
@@ -145,22 +177,21 @@ sm_status sm_cycle_run(struct sm_manager *mm, enum sm_collect_kind kind, enum sm
     SM_ASSERT(!mm->cycles.running && sm_has(mm, SM_CAP_COLLECT));
     sm_sample_live(mm);
     sm_guards_observe_ages(mm);
-    uint64_t backlog_before_bytes = sm_backlog_bytes(mm);
-    struct sm_cycle_record record = {
-        .index = mm->counters.cycle_count + 1, .clock_bytes = mm->hot.alloc_bytes, .trigger = trigger};
+    struct sm_cycles *cycles = &mm->cycles;
+    cycles->backlog_before_bytes = sm_backlog_bytes(mm);
+    sm_cycle_tell_start(mm, kind == SM_COLLECT_YOUNG ? SM_CYCLE_YOUNG : SM_CYCLE_FULL);
+    struct sm_cycle_record record = {.clock_bytes = mm->hot.alloc_bytes, .trigger = trigger};
     sm_status status = timed_collect(mm, kind, &record);
-    /* A cycle that failed late may have retired something all the same. */
-    sm_count_dead(mm, record.retired_objects, record.retired_bytes);
-    if (status == SM_OK) {
-        count_cycle(mm, &record, backlog_before_bytes);
-        observe_cycle(mm, &record);
-    }
-    if (sm_finalizers_ready_count(&mm->finalizers) != 0)
-        sm_attention_raise(mm, SM_ATTENTION_READY);
-    set_deadlines(mm);
+    bool is_counted = cycles->open || record.index != 0;
+    if (!is_counted && status == SM_OK)
+        sm_cycle_count(mm, &record, cycles->backlog_before_bytes);
+    else if (!is_counted)
+        give_up(mm, &record);
+    if (!cycles->open && cycles->told_start)
+        sm_cycle_tell_end(mm, &(struct sm_cycle_record){.kind = record.kind});
+    /* Whatever became of it, this period's cycle was tried. */
+    set_periodic_deadline(mm);
     set_event_clock(mm);
-    if (status == SM_OK && mm->hooks.on_cycle != NULL)
-        mm->hooks.on_cycle(mm->hooks.context, &record);
     return status;
 }
 
@@ -174,9 +205,11 @@ static enum sm_trigger due_trigger(const struct sm_manager *mm, uint32_t attenti
         return SM_TRIGGER_MANUAL;
     if (cycles->every_safepoint || mm->hot.alloc_bytes >= cycles->next_periodic_bytes)
         return SM_TRIGGER_PERIODIC;
-    if (cycles->enabled && (cycles->requested || mm->hot.alloc_bytes >= cycles->next_clock_bytes))
+    if (!cycles->enabled || cycles->open)
+        return SM_TRIGGER_COUNT;
+    if (cycles->requested || mm->hot.alloc_bytes >= cycles->next_clock_bytes)
         return SM_TRIGGER_THRESHOLD;
-    return SM_TRIGGER_COUNT;
+    return cycles->young_requested ? SM_TRIGGER_BOUNDARY : SM_TRIGGER_COUNT;
 }
 
 static void tick_if_due(struct sm_manager *mm)
@@ -211,17 +244,20 @@ void sm_safepoint_slow(struct sm_manager *mm)
     uint32_t attention = take_attention(mm);
     if ((attention & SM_ATTENTION_OBSERVERS) != 0)
         sm_guards_allow(mm);
+    mm->cycles.asking = true;
     mm->ops->safepoint(mm->policy);
+    mm->cycles.asking = false;
     if (mm->finalizers.running != NULL && !sm_has(mm, SM_CAP_COUNTS)) {
         /* A safepoint inside a destructor: cycles and further destructors wait for the one outside. */
-        sm_attention_raise(mm, attention & (SM_ATTENTION_COLLECT | SM_ATTENTION_READY));
+        uint32_t paced = mm->cycles.young_requested ? SM_ATTENTION_PACED : 0;
+        sm_attention_raise(mm, (attention & (SM_ATTENTION_COLLECT | SM_ATTENTION_READY)) | paced);
         return;
     }
     sm_autorelease_drain(mm);
     sm_sample_live(mm);
     enum sm_trigger trigger = due_trigger(mm, attention);
     if (trigger != SM_TRIGGER_COUNT)
-        (void)cycle_and_destructors(mm, SM_COLLECT_FULL, trigger);
+        (void)cycle_and_destructors(mm, trigger == SM_TRIGGER_BOUNDARY ? SM_COLLECT_YOUNG : SM_COLLECT_FULL, trigger);
     sm_finalizers_run_ready(mm);
     tick_if_due(mm);
     set_event_clock(mm);
@@ -275,8 +311,7 @@ sm_status sm_quiesce(struct sm_manager *mm)
     sm_pause_begin(mm, SM_PAUSE_GRACE);
     status = mm->ops->quiesce(mm->policy);
     sm_pause_end(mm);
-    set_deadlines(mm);
-    set_event_clock(mm);
+    sm_cycle_set_deadlines(mm, UINT64_MAX);
     return status;
 }
 
@@ -306,6 +341,10 @@ void sm_cycle_bring_forward(struct sm_manager *mm, uint64_t bytes)
 void sm_cycles_enable(struct sm_manager *mm, bool enabled)
 {
     mm->cycles.enabled = enabled;
+    if (!enabled) {
+        mm->cycles.young_requested = false;
+        sm_attention_raise(mm, SM_ATTENTION_POLICY); /* whose young cycles end */
+    }
     if (enabled && mm->cycles.requested)
         sm_attention_raise(mm, SM_ATTENTION_PACED);
     set_event_clock(mm);

@@ -1,5 +1,6 @@
 #include "finalizer.h"
 
+#include "finalizer_selection.h"
 #include "manager_internal.h"
 
 enum { INITIAL_CAPACITY = 16, ROUNDS_MAX = 16 };
@@ -15,43 +16,15 @@ static bool grow(struct sm_object ***objects, size_t *capacity)
     return true;
 }
 
-/* Move what is queued to the front of its array. */
-static void compact_ready(struct sm_finalizers *finalizers)
-{
-    size_t count = sm_finalizers_ready_count(finalizers);
-    for (size_t i = 0; i < count; i++)
-        finalizers->ready[i] = finalizers->ready[finalizers->ready_first + i];
-    finalizers->ready_first = 0;
-    finalizers->ready_end = count;
-}
-
-/* Close the gaps that objects taken out one by one have left. */
-static void compact_registered(struct sm_finalizers *finalizers)
-{
-    size_t kept = 0;
-    for (size_t i = 0; i < finalizers->count; i++) {
-        struct sm_object *object = finalizers->registered[i];
-        if (object == NULL)
-            continue;
-        finalizers->registered[kept] = object;
-        /* It is there, so this needs no memory. */
-        if (finalizers->is_indexed)
-            (void)sm_object_map_set(&finalizers->index, object, kept);
-        kept++;
-    }
-    finalizers->count = kept;
-    finalizers->gap_count = 0;
-}
-
 /* Room for one more registered object, in both arrays. */
 static bool make_room(struct sm_finalizers *finalizers)
 {
     bool is_sparse = finalizers->gap_count > 16 && finalizers->gap_count * 2 > finalizers->count;
     if (is_sparse && !finalizers->is_running_all)
-        compact_registered(finalizers);
+        sm_finalizers_compact(finalizers);
     if (finalizers->count == finalizers->capacity && !grow(&finalizers->registered, &finalizers->capacity))
         return false;
-    size_t wanted = finalizers->count + sm_finalizers_ready_count(finalizers) + 1;
+    size_t wanted = finalizers->count - finalizers->gap_count + sm_finalizers_ready_count(finalizers) + 1;
     return wanted <= finalizers->ready_capacity || grow(&finalizers->ready, &finalizers->ready_capacity);
 }
 
@@ -96,48 +69,6 @@ sm_status sm_finalizer_register(struct sm_manager *mm, struct sm_object *object)
     return status;
 }
 
-static void enqueue(struct sm_finalizers *finalizers, struct sm_object *object)
-{
-    if (finalizers->ready_end == finalizers->ready_capacity)
-        compact_ready(finalizers);
-    SM_ASSERT(finalizers->ready_end < finalizers->ready_capacity);
-    sm_object_set_flags(object, SM_OBJECT_FINALIZED);
-    finalizers->ready[finalizers->ready_end++] = object;
-}
-
-size_t sm_finalizers_select(struct sm_manager *mm, sm_is_live *is_live, void *context)
-{
-    struct sm_finalizers *finalizers = &mm->finalizers;
-    size_t kept = 0, moved = 0;
-    for (size_t i = 0; i < finalizers->count; i++) {
-        struct sm_object *object = finalizers->registered[i];
-        if (object == NULL)
-            continue;
-        if (is_live(context, object)) {
-            if (finalizers->is_indexed)
-                (void)sm_object_map_set(&finalizers->index, object, kept);
-            finalizers->registered[kept++] = object;
-            continue;
-        }
-        if (finalizers->is_indexed)
-            (void)sm_object_map_take(&finalizers->index, object);
-        enqueue(finalizers, object);
-        moved++;
-    }
-    finalizers->count = kept;
-    finalizers->gap_count = 0;
-    return moved;
-}
-
-void sm_finalizers_visit_ready(struct sm_manager *mm, struct sm_visitor *visitor)
-{
-    const struct sm_finalizers *finalizers = &mm->finalizers;
-    for (const struct sm_running_finalizer *run = finalizers->running; run != NULL; run = run->outer)
-        visitor->edge(visitor, run->object);
-    for (size_t i = finalizers->ready_first; i < finalizers->ready_end; i++)
-        visitor->edge(visitor, finalizers->ready[i]);
-}
-
 void sm_finalizers_enumerate(void *context, struct sm_visitor *visitor)
 {
     sm_finalizers_visit_ready(context, visitor);
@@ -152,6 +83,8 @@ static void run(struct sm_manager *mm, struct sm_object *object, bool is_prompt)
     if (mm->recorder != NULL)
         sm_record_destructor(mm, object);
     SM_ASSERT((sm_object_flags(object) & SM_OBJECT_FINALIZED) != 0);
+    if (finalizers->hand_out != NULL)
+        finalizers->hand_out(mm->policy, object);
     sm_object_clear_flags(object, SM_OBJECT_FINALIZABLE);
     finalizers->running = &here;
     finalizers->run_count++;
@@ -231,11 +164,19 @@ static bool none_is_live(void *context, const struct sm_object *object)
     return false;
 }
 
+/* All at once: a cycle that marks may end while the first of them runs, and it went by roots without these. */
+static void hand_out_ready(struct sm_manager *mm)
+{
+    const struct sm_finalizers *finalizers = &mm->finalizers;
+    for (size_t i = finalizers->ready_first; finalizers->hand_out != NULL && i < finalizers->ready_end; i++)
+        finalizers->hand_out(mm->policy, finalizers->ready[i]);
+}
+
 /* In order of registration; one that a destructor before it ended has run and is gone. */
 static void run_registered(struct sm_manager *mm)
 {
     struct sm_finalizers *finalizers = &mm->finalizers;
-    compact_registered(finalizers);
+    sm_finalizers_compact(finalizers);
     finalizers->is_running_all = true;
     size_t end = finalizers->count;
     for (size_t i = 0; i < end; i++) {
@@ -259,8 +200,8 @@ static void cut_off(struct sm_finalizers *finalizers)
         sm_object_clear_flags(object, SM_OBJECT_FINALIZABLE);
         sm_object_set_flags(object, SM_OBJECT_FINALIZED);
     }
-    finalizers->count = 0;
-    finalizers->gap_count = 0;
+    finalizers->count = finalizers->gap_count = finalizers->young_from = 0;
+    finalizers->scan = (struct sm_finalizer_scan){0};
     finalizers->is_indexed = finalizers->is_indexed && !finalizers->is_indexed_late;
     finalizers->is_indexed_late = false;
     sm_object_map_finish(&finalizers->index);
@@ -278,6 +219,7 @@ void sm_finalizers_run_all(struct sm_manager *mm)
             run_registered(mm);
         } else {
             sm_finalizers_select(mm, none_is_live, NULL);
+            hand_out_ready(mm);
             sm_finalizers_run_ready(mm);
         }
     }

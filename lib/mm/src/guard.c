@@ -1,5 +1,6 @@
 #include "guard.h"
 
+#include "event.h"
 #include "manager_internal.h"
 
 #include <string.h>
@@ -462,6 +463,7 @@ bool sm_guard_stall_report(struct sm_manager *mm, struct sm_guard_report *report
     if (!sm_guards_oldest_observer(mm, report))
         return false;
     mm->guards.stall_count++;
+    sm_event(mm, SM_EVENT_PIN_STALL, SM_CYCLE_FULL, report->backlog_bytes, report->age_ns);
     if (mm->hooks.on_guard_stall != NULL)
         mm->hooks.on_guard_stall(mm->hooks.context, report);
     return true;

@@ -7,6 +7,7 @@
 #include "manager_internal.h"
 #include "policy_check.h"
 
+#include <sched.h>
 #include <string.h>
 
 static sm_status check_limit(const struct sm_config *config, struct sm_error *error)
@@ -16,6 +17,22 @@ static sm_status check_limit(const struct sm_config *config, struct sm_error *er
     return sm_error_set(error, SM_ERR_INVALID_ARGUMENT, "memory limit %llu: expected at least %llu bytes",
                         (unsigned long long)config->memory_limit_bytes,
                         (unsigned long long)SM_MEMORY_LIMIT_MINIMUM_BYTES);
+}
+
+static sm_status parse_pacing(const struct sm_config *config, bool counts, struct sm_pacing *pacing,
+                              struct sm_error *error)
+{
+    sm_status status = sm_pacing_parse(config->pacing, pacing, error);
+    if (status != SM_OK)
+        return status;
+    if (sm_pacing_counts_roots(pacing) && !counts)
+        return sm_error_set(error, SM_ERR_INVALID_ARGUMENT,
+                            "pacing '%s': only policies that count references are paced by possible roots",
+                            config->pacing);
+    if (sm_pacing_needs_limit(pacing) && config->memory_limit_bytes == 0)
+        return sm_error_set(error, SM_ERR_INVALID_ARGUMENT,
+                            "pacing '%s': expected a memory limit beside it, whose room it uses", config->pacing);
+    return SM_OK;
 }
 
 static sm_status choose_pacing(const struct sm_config *config, bool counts, struct sm_pacing *pacing,
@@ -29,12 +46,32 @@ static sm_status choose_pacing(const struct sm_config *config, bool counts, stru
     if (config->threshold_bytes != 0)
         return sm_error_set(error, SM_ERR_INVALID_ARGUMENT,
                             "threshold and pacing '%s' are both given: they are one setting", config->pacing);
-    sm_status status = sm_pacing_parse(config->pacing, pacing, error);
-    if (status == SM_OK && sm_pacing_counts_roots(pacing) && !counts)
-        return sm_error_set(error, SM_ERR_INVALID_ARGUMENT,
-                            "pacing '%s': only policies that count references are paced by possible roots",
-                            config->pacing);
-    return status;
+    return parse_pacing(config, counts, pacing, error);
+}
+
+/* A marker beside the program needs a CPU beside the program's. */
+uint32_t sm_collector_threads_auto(void)
+{
+    cpu_set_t usable;
+    bool is_known = sched_getaffinity(0, sizeof(usable), &usable) == 0;
+    return is_known && CPU_COUNT(&usable) >= 2;
+}
+
+static sm_status choose_collector_threads(const struct sm_config *config, uint32_t *count, struct sm_error *error)
+{
+    switch (config->collector_threads) {
+    case SM_COLLECTOR_THREADS_AUTO:
+        *count = sm_collector_threads_auto();
+        return SM_OK;
+    case SM_COLLECTOR_THREADS_NONE:
+        *count = 0;
+        return SM_OK;
+    case SM_COLLECTOR_THREADS_ONE:
+        *count = 1;
+        return SM_OK;
+    }
+    return sm_error_set(error, SM_ERR_INVALID_ARGUMENT, "collector threads %d: expected one of SM_COLLECTOR_THREADS_*",
+                        (int)config->collector_threads);
 }
 
 /* Everything that can be refused from the configuration alone; nothing has been made yet. */
@@ -44,6 +81,8 @@ static sm_status read_config(struct sm_manager *mm, const struct sm_config *conf
         return sm_error_set(error, SM_ERR_INVALID_ARGUMENT, "sapi %d: expected SM_SAPI_CLI or SM_SAPI_FPM",
                             (int)config->sapi);
     sm_status status = check_limit(config, error);
+    if (status == SM_OK)
+        status = choose_collector_threads(config, &mm->cycles.collector_threads, error);
     if (status == SM_OK)
         status = sm_policy_select(config, &mm->ops, &mm->policy_options, error);
     if (status == SM_OK)

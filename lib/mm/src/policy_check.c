@@ -73,6 +73,21 @@ static sm_status check_operation(const struct sm_policy_ops *ops, const struct o
                         wanted ? "set" : "clear");
 }
 
+/* Guarantees that mean nothing without an operation. */
+static sm_status check_needs(const struct sm_policy_ops *ops, struct sm_error *error)
+{
+    static const struct {
+        uint32_t capability, needs;
+    } pairs[] = {{SM_CAP_OBSERVERS, SM_CAP_PIN}, {SM_CAP_CONCURRENT, SM_CAP_COLLECT}};
+    for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+        uint32_t both = pairs[i].capability | pairs[i].needs;
+        if ((ops->capabilities & both) == pairs[i].capability)
+            return sm_error_set(error, SM_ERR_INVALID_ARGUMENT, "policy %s: capability %s needs capability %s",
+                                ops->name, sm_capability_name(pairs[i].capability), sm_capability_name(pairs[i].needs));
+    }
+    return SM_OK;
+}
+
 sm_status sm_policy_check(const struct sm_policy_ops *ops, struct sm_error *error)
 {
     if (ops->unavailable != NULL)
@@ -85,11 +100,7 @@ sm_status sm_policy_check(const struct sm_policy_ops *ops, struct sm_error *erro
     if (ops->form != SM_FORM_NONE && ops->refill == NULL)
         return sm_error_set(error, SM_ERR_INVALID_ARGUMENT, "policy %s lacks operation refill for its inline form",
                             ops->name);
-    uint32_t observers = SM_CAP_OBSERVERS | SM_CAP_PIN;
-    if ((ops->capabilities & observers) == SM_CAP_OBSERVERS)
-        return sm_error_set(error, SM_ERR_INVALID_ARGUMENT, "policy %s: capability observers needs capability pin",
-                            ops->name);
-    return SM_OK;
+    return check_needs(ops, error);
 }
 
 /* Near names, or all of them when none is near. */

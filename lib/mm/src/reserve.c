@@ -1,5 +1,6 @@
 #include "reserve.h"
 
+#include "event.h"
 #include "manager_internal.h"
 
 #include <sys/mman.h>
@@ -24,6 +25,17 @@ uint64_t sm_committed_bytes(const struct sm_manager *mm)
     return __atomic_load_n(&mm->reserve.committed_bytes, __ATOMIC_RELAXED);
 }
 
+/* Policies that ask for every object would drown whoever watches, so there is one event for a MiB. */
+static void raise_peak(struct sm_manager *mm, uint64_t committed_bytes)
+{
+    enum { EVENT_STEP_BITS = 20 };
+    uint64_t *peak_bytes = &mm->reserve.peak_committed_bytes;
+    bool is_worth_telling = committed_bytes >> EVENT_STEP_BITS != *peak_bytes >> EVENT_STEP_BITS;
+    *peak_bytes = committed_bytes;
+    if (is_worth_telling)
+        sm_event(mm, SM_EVENT_RESIZE, SM_CYCLE_FULL, committed_bytes, 0);
+}
+
 bool sm_reserve(struct sm_manager *mm, size_t bytes)
 {
     struct sm_reserve_state *reserve = &mm->reserve;
@@ -37,7 +49,7 @@ bool sm_reserve(struct sm_manager *mm, size_t bytes)
     /* Only the owner adds, so the sum cannot pass the limit: other threads can only have lowered it meanwhile. */
     committed = __atomic_add_fetch(&reserve->committed_bytes, bytes, __ATOMIC_RELAXED);
     if (committed > reserve->peak_committed_bytes)
-        reserve->peak_committed_bytes = committed;
+        raise_peak(mm, committed);
     return true;
 }
 

@@ -5,12 +5,19 @@
 
 static const char *const trigger_names[SM_TRIGGER_COUNT] = {
     [SM_TRIGGER_THRESHOLD] = "threshold", [SM_TRIGGER_MANUAL] = "manual",   [SM_TRIGGER_PERIODIC] = "periodic",
-    [SM_TRIGGER_EMERGENCY] = "emergency", [SM_TRIGGER_QUIESCE] = "quiesce",
+    [SM_TRIGGER_EMERGENCY] = "emergency", [SM_TRIGGER_QUIESCE] = "quiesce", [SM_TRIGGER_BOUNDARY] = "boundary",
 };
+
+static const char *const cycle_kind_names[SM_CYCLE_KIND_COUNT] = {[SM_CYCLE_FULL] = "full", [SM_CYCLE_YOUNG] = "young"};
 
 const char *sm_trigger_name(enum sm_trigger trigger)
 {
     return (unsigned)trigger < SM_TRIGGER_COUNT ? trigger_names[trigger] : "unknown trigger";
+}
+
+const char *sm_cycle_kind_name(enum sm_cycle_kind kind)
+{
+    return (unsigned)kind < SM_CYCLE_KIND_COUNT ? cycle_kind_names[kind] : "unknown kind";
 }
 
 void sm_count_dead(struct sm_manager *mm, uint64_t objects, uint64_t payload_bytes)
@@ -88,7 +95,16 @@ static void fill_cycles(const struct sm_manager *mm, struct sm_stats *stats)
     stats->cycles = counters->cycle_count;
     for (size_t i = 0; i < SM_TRIGGER_COUNT; i++)
         stats->cycles_by_trigger[i] = counters->cycles_by_trigger[i];
+    for (size_t i = 0; i < SM_CYCLE_KIND_COUNT; i++)
+        stats->cycles_by_kind[i] = counters->cycles_by_kind[i];
+    stats->concurrent_cycles = counters->concurrent_count;
+    stats->fallbacks = counters->fallback_count;
+    stats->slices = counters->slice_count;
+    stats->assists = counters->assist_count;
+    stats->cycle_cpu_ns = counters->cycle_cpu_ns;
+    stats->collector_cpu_ns = counters->collector_cpu_ns;
     stats->traced_objects = counters->traced_objects;
+    stats->logged_objects = counters->logged_objects;
     stats->peak_garbage_bytes = counters->peak_garbage_bytes;
     stats->pauses = mm->pauses.count;
     stats->pause_total_ns = mm->pauses.total_ns;
@@ -143,6 +159,7 @@ void sm_stats_print(const struct sm_manager *mm, void *stream)
     print_row(stream, "backlog", stats.backlog_bytes, "bytes");
     print_row(stream, "peak backlog", stats.peak_backlog_bytes, "bytes");
     print_row(stream, "cycles", stats.cycles, "times");
+    print_row(stream, "young cycles", stats.cycles_by_kind[SM_CYCLE_YOUNG], "times");
     print_row(stream, "destructors run", stats.destructors_run, "times");
     print_row(stream, "pauses", stats.pauses, "times");
     print_row(stream, "pause total", stats.pause_total_ns, "ns");

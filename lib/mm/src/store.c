@@ -52,10 +52,16 @@ static void check_store(struct sm_manager *mm, const struct sm_object *owner, co
     SM_ASSERT(offset <= owner->payload_bytes && slot_bytes <= owner->payload_bytes - offset);
 }
 
+static bool policy_wants(const struct sm_manager *mm, const struct sm_object *owner)
+{
+    uint32_t barrier = mm->hot.barrier;
+    return (barrier & (SM_BARRIER_POLICY | (SM_BARRIER_ARMED & (uint32_t)sm_object_flags(owner)))) != 0;
+}
+
 void sm_store_slow(struct sm_manager *mm, struct sm_object *owner, struct sm_value *slot, struct sm_value value)
 {
     check_store(mm, owner, slot, sizeof(*slot));
-    if ((mm->hot.barrier & SM_BARRIER_POLICY) != 0)
+    if (policy_wants(mm, owner))
         mm->ops->store_slow(mm->policy, owner, slot, false, value);
     else
         write_value(mm, slot, value);
@@ -65,7 +71,7 @@ void sm_store_pointer_slow(struct sm_manager *mm, struct sm_object *owner, void 
 {
     check_store(mm, owner, slot, sizeof(struct sm_object *));
     struct sm_value value = {(uint64_t)(uintptr_t)target, target == NULL ? 0 : SM_TAG_HEAP};
-    if ((mm->hot.barrier & SM_BARRIER_POLICY) != 0)
+    if (policy_wants(mm, owner))
         mm->ops->store_slow(mm->policy, owner, slot, true, value);
     else
         write_pointer(mm, slot, target);

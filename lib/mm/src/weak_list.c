@@ -1,16 +1,20 @@
-/* Weak cells: a list through the cells themselves. */
+/* Weak cells: lists through the cells themselves. */
 #include "weak_list.h"
 
 #include "assertion.h"
-#include "store.h"
+
+static void link_cell(struct sm_weak_list *list, enum sm_weak_age age, struct sm_weak_cell *cell)
+{
+    cell->next = list->cells[age];
+    list->cells[age] = cell;
+}
 
 void sm_weak_list_add(struct sm_weak_list *list, struct sm_object *cell)
 {
     struct sm_weak_cell *weak = (struct sm_weak_cell *)cell;
     SM_ASSERT(sm_is_weak_cell(cell) && weak->target != NULL && weak->next == NULL);
     sm_object_set_flags(weak->target, SM_WEAKLY_REFERRED);
-    weak->next = list->cells;
-    list->cells = weak;
+    link_cell(list, SM_WEAK_YOUNG, weak);
 }
 
 /*
@@ -27,9 +31,14 @@ static void hand_out(struct sm_weak_list *list, struct sm_object *target)
     list->handed_out_count = count + 1;
 }
 
+struct sm_object *sm_weak_list_target(const struct sm_object *cell)
+{
+    return ((const struct sm_weak_cell *)cell)->target;
+}
+
 struct sm_object *sm_weak_list_get(struct sm_weak_list *list, const struct sm_object *cell)
 {
-    struct sm_object *target = ((const struct sm_weak_cell *)cell)->target;
+    struct sm_object *target = sm_weak_list_target(cell);
     if (target != NULL)
         hand_out(list, target);
     return target;
@@ -47,8 +56,9 @@ void sm_weak_list_visit_handed_out(const struct sm_weak_list *list, struct sm_vi
             visitor->edge(visitor, list->handed_out[i]);
         return;
     }
-    for (const struct sm_weak_cell *cell = list->cells; cell != NULL; cell = cell->next)
-        visitor->edge(visitor, cell->target);
+    for (size_t age = 0; age < SM_WEAK_AGE_COUNT; age++)
+        for (const struct sm_weak_cell *cell = list->cells[age]; cell != NULL; cell = cell->next)
+            visitor->edge(visitor, cell->target);
 }
 
 /* `object` is about to go, by the word of the C code itself. */
@@ -71,40 +81,81 @@ static struct sm_weak_cell *unlink_cell(struct sm_weak_cell **link)
     return cell;
 }
 
-/* The target died, or is about to; observers may still read the entry. */
+/* The target died, or is about to. Observers may still read the entry, and a marker its old value. */
 static void clear(struct sm_manager *mm, struct sm_weak_cell *cell)
 {
     const struct sm_value nothing = {0, 0};
     struct sm_value *value = sm_weak_value_of(cell);
     cell->target = NULL;
     if (value != NULL)
-        sm_write_slot(mm, value, false, nothing);
+        sm_store_move(mm, &cell->header, value, nothing);
+}
+
+/* ---- Sweeping. ---- */
+
+/* A cell that is cleared has nothing left to be swept for. One that died goes as it is. */
+static void settle(struct sm_weak_list *list, struct sm_manager *mm, struct sm_weak_cell *cell, enum sm_weak_age age,
+                   sm_is_live *is_live, void *context)
+{
+    if (!is_live(context, &cell->header))
+        cell->target = NULL;
+    else if (is_live(context, cell->target))
+        link_cell(list, age, cell);
+    else
+        clear(mm, cell);
+}
+
+static void sweep_age(struct sm_weak_list *list, enum sm_weak_age age, struct sm_manager *mm, sm_is_live *is_live,
+                      void *context)
+{
+    while (list->cells[age] != NULL)
+        settle(list, mm, unlink_cell(&list->cells[age]), SM_WEAK_OLD, is_live, context);
+}
+
+void sm_weak_list_sweep_young(struct sm_weak_list *list, struct sm_manager *mm, sm_is_live *is_live, void *context)
+{
+    sweep_age(list, SM_WEAK_YOUNG, mm, is_live, context);
+}
+
+/* Put the cells of one age before those of another; of what is left of a sweep that was given up there is little. */
+static void prepend(struct sm_weak_list *list, enum sm_weak_age from, enum sm_weak_age to)
+{
+    struct sm_weak_cell **end = &list->cells[to];
+    while (*end != NULL)
+        end = &(*end)->next;
+    *end = list->cells[from];
+    list->cells[from] = NULL;
+}
+
+void sm_weak_list_sweep_begin(struct sm_weak_list *list)
+{
+    prepend(list, SM_WEAK_YOUNG, SM_WEAK_UNSWEPT_YOUNG);
+    prepend(list, SM_WEAK_OLD, SM_WEAK_UNSWEPT);
+}
+
+/* A sweep in pieces spares what is young, so young cells stay so: the next young cycle decides about their targets. */
+bool sm_weak_list_sweep_some(struct sm_weak_list *list, struct sm_manager *mm, sm_is_live *is_live, void *context,
+                             size_t budget)
+{
+    for (; budget > 0; budget--) {
+        bool is_young = list->cells[SM_WEAK_UNSWEPT_YOUNG] != NULL;
+        struct sm_weak_cell **link = &list->cells[is_young ? SM_WEAK_UNSWEPT_YOUNG : SM_WEAK_UNSWEPT];
+        if (*link == NULL)
+            break;
+        settle(list, mm, unlink_cell(link), is_young ? SM_WEAK_YOUNG : SM_WEAK_OLD, is_live, context);
+    }
+    return list->cells[SM_WEAK_UNSWEPT_YOUNG] == NULL && list->cells[SM_WEAK_UNSWEPT] == NULL;
 }
 
 void sm_weak_list_sweep(struct sm_weak_list *list, struct sm_manager *mm, sm_is_live *is_live, void *context)
 {
-    struct sm_weak_cell **link = &list->cells;
-    while (*link != NULL) {
-        bool cell_lives = is_live(context, &(*link)->header);
-        if (cell_lives && is_live(context, (*link)->target)) {
-            link = &(*link)->next;
-            continue;
-        }
-        /* A cell that is cleared has nothing left to be swept for. One that died goes as it is. */
-        struct sm_weak_cell *cell = unlink_cell(link);
-        if (cell_lives)
-            clear(mm, cell);
-        else
-            cell->target = NULL;
-    }
+    sm_weak_list_sweep_begin(list);
+    (void)sm_weak_list_sweep_some(list, mm, is_live, context, SIZE_MAX);
+    prepend(list, SM_WEAK_YOUNG, SM_WEAK_OLD);
 }
 
-void sm_weak_list_forget(struct sm_weak_list *list, struct sm_manager *mm, struct sm_object *object)
+static void forget_in(struct sm_weak_cell **link, struct sm_manager *mm, const struct sm_object *object)
 {
-    if (!sm_is_weak_cell(object) && (sm_object_flags(object) & SM_WEAKLY_REFERRED) == 0)
-        return;
-    forget_handed_out(list, object);
-    struct sm_weak_cell **link = &list->cells;
     while (*link != NULL) {
         if (&(*link)->header == object)
             unlink_cell(link)->target = NULL;
@@ -113,4 +164,13 @@ void sm_weak_list_forget(struct sm_weak_list *list, struct sm_manager *mm, struc
         else
             link = &(*link)->next;
     }
+}
+
+void sm_weak_list_forget(struct sm_weak_list *list, struct sm_manager *mm, struct sm_object *object)
+{
+    if (!sm_is_weak_cell(object) && (sm_object_flags(object) & SM_WEAKLY_REFERRED) == 0)
+        return;
+    forget_handed_out(list, object);
+    for (size_t age = 0; age < SM_WEAK_AGE_COUNT; age++)
+        forget_in(&list->cells[age], mm, object);
 }

@@ -36,6 +36,9 @@ enum sm_barrier {
     SM_BARRIER_POLICY = 1u << 0,  /**< the policy's store_slow wants every store */
     SM_BARRIER_PUBLISH = 1u << 1, /**< observers exist: slots are written whole, with release */
     SM_BARRIER_CHECK = 1u << 2,   /**< checked build: verify thread and owner */
+    SM_BARRIER_EVERY = SM_BARRIER_POLICY | SM_BARRIER_PUBLISH | SM_BARRIER_CHECK, /**< those that no flag decides */
+    /** store_slow wants stores to owners that carry the header flag of this value, one of the policy's own. */
+    SM_BARRIER_ARMED = 1u << 8,
 };
 
 /** Bits of the script word: what a record of deaths has to do with this run (death_schedule.h). */
@@ -60,6 +63,7 @@ struct sm_hot {
         counted_tags; /**< a value with one of these tag bits is counted: 0, SM_TAG_COUNTED, or SM_TAG_HEAP for all */
     uint32_t never_candidate; /**< SM_OBJECT_ACYCLIC unless the policy wants possible roots */
     uint32_t script;          /**< enum sm_script */
+    uint32_t at_boundary;     /**< inside sm_safepoint_boundary */
     struct sm_free_cell *heads[SM_SIZE_CLASSES_MAX];
 };
 
@@ -226,6 +230,13 @@ static inline bool sm_counts_all(struct sm_manager *mm)
     return (sm_hot(mm)->counted_tags & SM_TAG_HEAP) != 0;
 }
 
+/** Whether a store to `owner` is more than a store. */
+static inline bool sm_store_is_slow(struct sm_manager *mm, const struct sm_object *owner)
+{
+    uint32_t barrier = sm_hot(mm)->barrier;
+    return SM_UNLIKELY(barrier != 0) && (barrier & (SM_BARRIER_EVERY | (uint32_t)sm_object_flags(owner))) != 0;
+}
+
 /** Slow part of the stores: policy barrier, publication, checks. They write and count nothing. */
 void sm_store_slow(struct sm_manager *mm, struct sm_object *owner, struct sm_value *slot, struct sm_value value);
 void sm_store_pointer_slow(struct sm_manager *mm, struct sm_object *owner, void *slot, struct sm_object *target);
@@ -238,7 +249,7 @@ void sm_store_pointer_slow(struct sm_manager *mm, struct sm_object *owner, void 
 static inline void sm_store_move(struct sm_manager *mm, struct sm_object *owner, struct sm_value *slot,
                                  struct sm_value value)
 {
-    if (SM_LIKELY(sm_hot(mm)->barrier == 0))
+    if (SM_LIKELY(!sm_store_is_slow(mm, owner)))
         *slot = value;
     else
         sm_store_slow(mm, owner, slot, value);
@@ -262,7 +273,7 @@ static inline void sm_store_take(struct sm_manager *mm, struct sm_object *owner,
  * Store `value` into `slot`, inside the payload of `owner`. Every store of a reachable object goes through here.
  *
  * Orders:      release where observers exist; pairs with sm_load_shared.
- * Cost:        two tests and a 16-byte store.
+ * Cost:        two tests and a 16-byte store; under a policy with young cycles a look at the owner's header as well.
  */
 static inline void sm_store(struct sm_manager *mm, struct sm_object *owner, struct sm_value *slot,
                             struct sm_value value)
@@ -274,7 +285,7 @@ static inline void sm_store(struct sm_manager *mm, struct sm_object *owner, stru
 /** The same three for a slot that holds a plain object pointer (the address of any `struct X *` whose first member is the header); NULL is fine. */
 static inline void sm_store_pointer_move(struct sm_manager *mm, struct sm_object *owner, void *slot, void *target)
 {
-    if (SM_LIKELY(sm_hot(mm)->barrier == 0))
+    if (SM_LIKELY(!sm_store_is_slow(mm, owner)))
         memcpy(slot, &target, sizeof(target));
     else
         sm_store_pointer_slow(mm, owner, slot, (struct sm_object *)target);
@@ -315,6 +326,21 @@ static inline void sm_safepoint(struct sm_manager *mm)
 }
 
 /**
+ * The safepoint at the end of a run-loop iteration, once its locals are gone: nearly all that it made is dead here, so a
+ * policy with young cycles has one here when it is due. A run loop without this has them at the first safepoint of
+ * the next iteration's guard.
+ *
+ * May collect: yes.
+ */
+static inline void sm_safepoint_boundary(struct sm_manager *mm)
+{
+    struct sm_hot *hot = sm_hot(mm);
+    hot->at_boundary = 1;
+    sm_safepoint(mm);
+    hot->at_boundary = 0;
+}
+
+/**
  * Make a weak cell that refers to `target` without keeping it alive; the cell itself is an ordinary object.
  *
  * Returns:     the cell, or NULL (out of memory).
@@ -328,7 +354,8 @@ struct sm_object *sm_weak_make(struct sm_manager *mm, struct sm_object *target);
  */
 struct sm_object *sm_weak_entry_make(struct sm_manager *mm, struct sm_object *target, struct sm_value value);
 
-/** Where the value of an entry is, to read or sm_store (the entry is the owner); all zero once the target died. */
+/** Where the value of an entry is, to read or sm_store (the entry is the owner); all zero once the target died (of thousands of weak cells some only a few safepoints after a
+ * cycle has said so). */
 struct sm_value *sm_weak_entry_value(struct sm_object *entry);
 
 /** The target of a weak cell or entry, or NULL once it was retired or freed, and to whoever is not the owner (R1); still answers inside the target's destructor (R5). */

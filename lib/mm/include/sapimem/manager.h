@@ -32,6 +32,13 @@ enum sm_collect_kind {
     SM_COLLECT_YOUNG, /**< a full one where the policy has no generations */
 };
 
+/** Who marks, under a policy that can mark beside the program; others ignore it. */
+enum sm_collector_threads {
+    SM_COLLECTOR_THREADS_AUTO, /**< one when the process may use two CPUs or more, else none */
+    SM_COLLECTOR_THREADS_NONE, /**< the owner, in slices */
+    SM_COLLECTOR_THREADS_ONE,
+};
+
 /** Thresholds unless the configuration says otherwise. */
 #define SM_THRESHOLD_DEFAULT_BYTES (UINT64_C(16) << 20)
 #define SM_THRESHOLD_MINIMUM_BYTES (UINT64_C(4) << 10)
@@ -44,10 +51,11 @@ struct sm_config {
     const struct sm_policy_ops
         *custom_policy; /**< an embedder's own; wins over the name, which then holds its options only */
     const char *
-        pacing; /**< "fixed:16M", "proportional:1.0", "sqrt:4e-8", "never", "always", "zend:10001"; NULL: zend under a policy that counts, else fixed:threshold_bytes */
+        pacing; /**< "fixed:16M", "proportional:1.0", "sqrt:4e-8", "limit:0.2" (with a memory limit), "never", "always", "zend:10001"; NULL: zend under a policy that counts, else fixed:threshold_bytes */
     uint64_t threshold_bytes;     /**< 0: SM_THRESHOLD_DEFAULT_BYTES; giving it and `pacing` is an error */
     uint64_t memory_limit_bytes;  /**< on committed bytes, backlog included; 0: none */
     uint64_t collect_every_bytes; /**< a cycle each so many bytes of the clock, whatever the pacing; 0: never */
+    enum sm_collector_threads collector_threads;
     bool collect_every_safepoint; /**< for tests */
     bool
         collect_every_alloc; /**< for tests: an emergency cycle before each allocation that asks the policy, in a heap of n objects above 64 before one in n / 64 */
@@ -82,6 +90,9 @@ const char *sm_policy_name(const struct sm_manager *mm);
 
 /** Capability bits of the policy in force (enum sm_capability). Threads: any. */
 uint32_t sm_policy_capabilities(const struct sm_manager *mm);
+
+/** What SM_COLLECTOR_THREADS_AUTO means for this process now, 0 or 1. Threads: any. */
+uint32_t sm_collector_threads_auto(void);
 
 enum sm_sapi sm_manager_sapi(const struct sm_manager *mm);
 
@@ -127,7 +138,7 @@ sm_status sm_quiesce(struct sm_manager *mm);
  */
 void sm_finalizers_run_all(struct sm_manager *mm);
 
-/** Pause or resume cycles that a threshold asks for (gc_disable, gc_enable); manual and emergency ones still run. */
+/** Pause or resume cycles that a threshold or the policy asks for (gc_disable, gc_enable); manual and emergency ones still run. */
 void sm_cycles_enable(struct sm_manager *mm, bool enabled);
 
 /** Visit every object that has not been retired or freed. The visitor must not allocate. */

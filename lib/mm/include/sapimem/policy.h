@@ -32,6 +32,9 @@ enum sm_capability {
     SM_CAP_EPOCH_TAGS = 1u << 8, /**< epoch_of */
     SM_CAP_OBSERVERS = 1u << 9,  /**< guarantee: other threads may read under guards; implies SM_CAP_PIN */
     SM_CAP_BULK_FREE = 1u << 10, /**< guarantee: request_end frees everything the request allocated */
+    SM_CAP_CONCURRENT =
+        1u
+        << 11, /**< guarantee: marks beside the program, on as many threads as sm_collector_threads says; implies SM_CAP_COLLECT */
 };
 
 /** Name of one capability bit ("resize", ...); NULL for a bit that means nothing. */
@@ -89,7 +92,13 @@ struct sm_policy_ops {
     void (*online)(struct sm_policy *policy, struct sm_guard *guard);
     /** At every safepoint that has work, before the manager's own cycle decision. */
     void (*safepoint)(struct sm_policy *policy);
-    /** One whole cycle. In an emergency every object allocated since the last safepoint is a root. Timed by the manager. */
+    /**
+     * One whole cycle, or the beginning of one (sm_cycle_open). In an emergency every object allocated since the last
+     * safepoint is a root. `record` is zeroed but for trigger and clock; its kind is full unless the policy says
+     * otherwise. Timed by the manager, which adds to pause_ns and cpu_ns and raises max_pause_ns. The record is counted
+     * when this returns SM_OK, unless a cycle is open then, or sm_cycle_report or sm_cycle_close has counted it.
+     * Manual, emergency and quiesce triggers leave no cycle open.
+     */
     sm_status (*collect)(struct sm_policy *policy, enum sm_collect_kind kind, enum sm_trigger trigger,
                          struct sm_cycle_record *record);
     void (*retire)(struct sm_policy *policy, struct sm_object *object);
@@ -140,6 +149,44 @@ void sm_count_policy_bytes(struct sm_manager *mm, uint64_t bytes);
 
 /** Ask for a cycle, trigger threshold, at the next safepoint at which cycles are enabled: the pacing of policies that count roots. */
 void sm_cycle_request(struct sm_manager *mm);
+
+/**
+ * Ask for a young cycle: collect with SM_COLLECT_YOUNG and SM_TRIGGER_BOUNDARY at the next safepoint, inside
+ * sm_policy_ops.safepoint at this one.
+ *
+ * A full cycle that is due there comes instead. The request is dropped while cycles are disabled, and while one is
+ * open (R10: no young cycle while marking). Threads: owner.
+ */
+void sm_young_request(struct sm_manager *mm);
+
+/**
+ * A full cycle began that goes on beside the program, or in slices between.
+ *
+ * Until it is closed no threshold cycle is due; manual, periodic and emergency ones and those of a quiesce are, and
+ * the policy finishes the open one first. Not nested; the books that stats reads are in order.
+ * Threads: owner, inside collect or sm_policy_ops.safepoint.
+ */
+void sm_cycle_open(struct sm_manager *mm);
+
+/**
+ * Count one cycle that the policy ran: `record` gets its index, and its clock_bytes if they are 0.
+ *
+ * Inside collect a record without pause_ns gets the time and CPU since collect began or last reported. A young cycle
+ * moves the paced deadline to where what lives has grown by a threshold since the last full one: it counts allocation
+ * that no young cycle took back.
+ * A full one sets new deadlines. Hooks run, so the books that stats reads are in order. `record` is counted once: as
+ * that of collect it may be passed here, and is not counted again. Threads: owner, inside collect or sm_policy_ops.safepoint.
+ */
+void sm_cycle_report(struct sm_manager *mm, struct sm_cycle_record *record);
+
+/** As sm_cycle_report, of the full cycle that is open, which it no longer is then; pacing learns from it. */
+void sm_cycle_close(struct sm_manager *mm, struct sm_cycle_record *record);
+
+bool sm_cycle_is_open(const struct sm_manager *mm);
+
+/** How many threads are to mark beside the owner, 0 or 1: sm_config.collector_threads, decided. Threads: any. */
+uint32_t sm_collector_threads(const struct sm_manager *mm);
+
 /** Possible roots that a counting policy buffers before it asks for its first cycle: pacing zend:N, range 2 and up. */
 uint32_t sm_root_threshold(const struct sm_manager *mm);
 
