@@ -96,15 +96,15 @@ static bool packed_unset(struct vm *vm, struct vm_array *array, uint64_t positio
 {
     if (position >= array->used || packed_slots(array)[position].tag == VM_UNDEF)
         return false;
+    struct sm_manager *mm = vm_manager(vm);
     struct sm_value *slots = packed_slots(array);
+    struct sm_value value = slots[position];
+    sm_store_move(mm, array->storage, &slots[position], vm_undef());
     array->count--;
-    if (position + 1 == array->used) {
+    while (array->used > 0 && slots[array->used - 1].tag == VM_UNDEF)
         array->used--;
-        while (array->used > 0 && slots[array->used - 1].tag == VM_UNDEF)
-            array->used--;
-    }
     /* Last: dropping the value may run a destructor, which finds the array whole. */
-    sm_store(vm_manager(vm), array->storage, &slots[position], vm_undef());
+    sm_value_drop(mm, value);
     return true;
 }
 

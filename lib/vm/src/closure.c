@@ -85,8 +85,10 @@ static void fill_frame(struct vm *vm, const struct vm_closure *closure, const st
 /* Leaving drops locals, which may run destructors: the result is a temporary of the caller's meanwhile. */
 static struct sm_value leave_with(struct vm *vm, struct sm_value result)
 {
-    struct sm_value closure = vm->locals[-1];
-    vm->locals[-1] = result;
+    struct sm_value *caller = &vm->locals[-1];
+    struct sm_value closure = *caller;
+    vm_stack_touch(vm, caller);
+    *caller = result;
     vm_frame_leave(vm);
     vm_value_drop(vm, closure);
     return vm_temporary_pop(vm);

@@ -1,4 +1,4 @@
-/* The VM stack. A frame is a range of it; everything below `top` is a root. */
+/* The VM stack. A frame is a range of it; everything below `top` is a root. What keeps to the marks: stack_roots.h. */
 #include "vm_internal.h"
 
 /* Drops from the top down, each slot given up before its value is, since a drop may run a destructor. */
@@ -58,11 +58,20 @@ void vm_frame_leave(struct vm *vm)
     VM_ASSERT(vm->frame_count > 0);
     drop_above(vm, vm->locals);
     forget_frame(vm);
+    vm_stack_touch(vm, vm->locals);
+}
+
+/* Where the frame begins that is innermost when `frame_count` are left. */
+static struct sm_value *begin_of(const struct vm *vm, uint32_t frame_count)
+{
+    uint32_t count = frame_count < vm->frame_count ? frame_count : vm->frame_count;
+    return count > 0 ? vm->frames[count - 1].locals : vm->stack;
 }
 
 void vm_stack_restore(struct vm *vm, uint32_t frame_count, struct sm_value *top)
 {
     VM_ASSERT(top >= vm->stack && top <= vm->stack_end);
+    vm_stack_touch(vm, begin_of(vm, frame_count));
     if (top < vm->top)
         drop_above(vm, top);
     while (vm->frame_count > frame_count)

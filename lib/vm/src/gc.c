@@ -94,7 +94,9 @@ struct vm_gc_status vm_gc_status(struct vm *vm)
     struct sm_stats stats = stats_of(vm);
     if (vm_counting(vm))
         return (struct vm_gc_status){stats.root_runs, stats.collected_objects, stats.root_threshold, stats.roots};
-    return (struct vm_gc_status){stats.cycles, vm->collector.retired_objects, stats.threshold_bytes, 0};
+    /* A young cycle is no run of PHP's collector: it looks at no more than what was made since the last. */
+    uint64_t full_cycles = stats.cycles_by_kind[SM_CYCLE_FULL];
+    return (struct vm_gc_status){full_cycles, vm->collector.retired_objects, stats.threshold_bytes, 0};
 }
 
 uint64_t vm_gc_collect_cycles(struct vm *vm)

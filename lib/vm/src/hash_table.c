@@ -212,14 +212,13 @@ void vm_hash_remove(struct vm *vm, struct vm_array *array, struct vm_bucket *buc
     struct sm_manager *mm = vm_manager(vm);
     struct sm_object *storage = array->storage;
     struct vm_hash_table table = vm_hash_table_of(storage);
+    struct sm_value value = bucket->value;
     unlink_bucket(&table, bucket);
-    array->count--;
-    if (bucket == &table.buckets[array->used - 1]) {
-        array->used--;
-        while (array->used > 0 && table.buckets[array->used - 1].value.tag == VM_UNDEF)
-            array->used--;
-    }
+    sm_store_move(mm, storage, &bucket->value, vm_undef());
     if (bucket->key != NULL)
         sm_store_pointer(mm, storage, &bucket->key, NULL);
-    sm_store(mm, storage, &bucket->value, vm_undef());
+    array->count--;
+    while (array->used > 0 && table.buckets[array->used - 1].value.tag == VM_UNDEF)
+        array->used--;
+    sm_value_drop(mm, value);
 }

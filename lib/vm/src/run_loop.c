@@ -15,7 +15,7 @@ sm_status vm_iteration(struct vm *vm, const char *site, void (*body)(struct vm *
     /* A body that ended the request has left this frame already. */
     if (vm->frame_count > outer_depth)
         vm_stack_restore(vm, outer_depth, vm->frames[outer_depth].locals);
-    sm_safepoint(mm);
+    sm_safepoint_boundary(mm);
     sm_unpin(guard);
     return status;
 }

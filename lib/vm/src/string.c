@@ -122,10 +122,7 @@ static struct vm_string *grow(struct vm *vm, struct vm_place place, struct vm_st
     struct sm_value value = sm_value_from_object(resized, VM_STRING);
     if (resized == &string->header)
         return string;
-    if (place.owner == NULL)
-        *place.slot = value;
-    else
-        sm_store_move(vm_manager(vm), place.owner, place.slot, value);
+    vm_place_move(vm, place, value);
     /* Where nothing counts, a handle may hold the old string unbeknown to the sharing bit: it is left to a cycle. */
     if (vm_sharing_is_exact(vm))
         sm_retire(vm_manager(vm), &string->header);

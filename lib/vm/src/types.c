@@ -143,10 +143,9 @@ sm_status vm_types_register(struct vm *vm)
     return SM_OK;
 }
 
-static void enumerate_frames(void *context, struct sm_visitor *visitor)
+static void enumerate_held(void *context, struct sm_visitor *visitor)
 {
     const struct vm *vm = (const struct vm *)context;
-    sm_visit_values(visitor, vm->stack, (size_t)(vm->top - vm->stack));
     sm_visit_values(visitor, vm->held, vm->held_count);
 }
 
@@ -169,7 +168,7 @@ static void enumerate_table(void *context, struct sm_visitor *visitor)
 sm_status vm_roots_register(struct vm *vm)
 {
     const struct sm_root_provider providers[] = {
-        {"frames", enumerate_frames, vm},
+        {"arguments", enumerate_held, vm},
         {"globals", enumerate_table, &vm->tables[VM_TABLE_GLOBALS]},
         {"constants", enumerate_table, &vm->tables[VM_TABLE_CONSTANTS]},
         {"classes", enumerate_table, &vm->tables[VM_TABLE_CLASSES]},
@@ -178,10 +177,9 @@ sm_status vm_roots_register(struct vm *vm)
         {"exceptions", enumerate_exceptions, vm},
         {"doomed", vm_doomed_enumerate, &vm->doomed},
     };
-    for (size_t i = 0; i < sizeof(providers) / sizeof(providers[0]); i++) {
-        sm_status status = sm_roots_register(vm_manager(vm), &providers[i]);
-        if (status != SM_OK)
-            return status;
-    }
-    return SM_OK;
+    const struct sm_root_stack frames = vm_stack_roots(vm);
+    sm_status status = sm_roots_register_stack(vm_manager(vm), &frames);
+    for (size_t i = 0; status == SM_OK && i < sizeof(providers) / sizeof(providers[0]); i++)
+        status = sm_roots_register(vm_manager(vm), &providers[i]);
+    return status;
 }

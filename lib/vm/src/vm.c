@@ -24,6 +24,7 @@ static bool map_stack(struct vm *vm)
     vm->stack_end = vm->stack + VM_STACK_VALUES_MAX;
     vm->top = vm->stack;
     vm->locals = vm->stack;
+    vm->marks = (struct vm_stack_marks){vm->stack, vm->stack, vm->stack};
     return true;
 }
 

@@ -7,6 +7,7 @@
 #include "assertion.h"
 #include "sapimem/extension.h"
 #include "sapivm/vm.h"
+#include "stack_roots.h"
 
 #include <setjmp.h>
 
@@ -70,6 +71,7 @@ struct vm {
     struct sm_value *locals; /**< of the innermost frame */
     struct sm_value *stack;
     struct sm_value *stack_end;
+    struct vm_stack_marks marks;
     struct vm_frame *frames;
     uint32_t frame_count;
     uint32_t frame_capacity;
@@ -231,6 +233,24 @@ static inline void vm_init_value(struct vm *vm, struct sm_value *slot, struct sm
     *slot = value;
 }
 
+/** `slot` of the stack is about to change, or to become part of the innermost frame, with all above it. */
+static inline void vm_stack_touch(struct vm *vm, struct sm_value *slot)
+{
+    if (SM_UNLIKELY(slot < vm->marks.watermark))
+        vm_stack_reach(vm, slot);
+}
+
+/** Write `value` where `place` says and count nothing: the old one moved elsewhere. */
+static inline void vm_place_move(struct vm *vm, struct vm_place place, struct sm_value value)
+{
+    if (place.owner != NULL) {
+        sm_store_move(vm_manager(vm), place.owner, place.slot, value);
+        return;
+    }
+    vm_stack_touch(vm, place.slot);
+    *place.slot = value;
+}
+
 /** Write `value` (taken) where `place` says; the old one is dropped. */
 static inline void vm_place_set(struct vm *vm, struct vm_place place, struct sm_value value)
 {
@@ -239,7 +259,7 @@ static inline void vm_place_set(struct vm *vm, struct vm_place place, struct sm_
         return;
     }
     struct sm_value old = *place.slot;
-    *place.slot = value;
+    vm_place_move(vm, place, value);
     sm_value_drop(vm_manager(vm), old);
 }
 

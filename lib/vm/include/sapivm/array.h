@@ -13,7 +13,11 @@
 
 enum vm_array_kind { VM_ARRAY_PACKED, VM_ARRAY_HASH };
 
-/** Head of an array. `used` slots are filled, tombstones (undefined) included; `count` are alive. */
+/**
+ * Head of an array. `used` slots are filled, tombstones (undefined) included; `count` are alive. The last one is no
+ * tombstone. `used` falls only after the barrier has seen the slots above it emptied, or the storage replaced, so that
+ * whoever looks at the first `used` alone, as sm_layout lets him, misses nothing that was there when he began.
+ */
 struct vm_array {
     struct sm_object header;
     struct sm_object *storage; /**< NULL while empty; capacity follows from its payload size */
