@@ -1,8 +1,6 @@
 /* Batches are values; only the lists of objects retired by hand need memory. */
 #include "epoch/batch.h"
 
-#include "epoch/sweep.h"
-
 #include <stdlib.h>
 
 /* Chunks from the newest batch come first. */
@@ -25,6 +23,7 @@ void epoch_batch_splice(struct epoch_batch *batch, struct epoch_batch *tail)
     batch->object_count += tail->object_count;
     batch->payload_bytes += tail->payload_bytes;
     batch->room_bytes += tail->room_bytes;
+    batch->uncounted_bytes += tail->uncounted_bytes;
     batch->retire_epoch = tail->retire_epoch;
     if (batch->sealed_ns == 0)
         batch->sealed_ns = tail->sealed_ns;
@@ -32,7 +31,7 @@ void epoch_batch_splice(struct epoch_batch *batch, struct epoch_batch *tail)
     *tail = (struct epoch_batch){0};
 }
 
-static uint64_t chunks_room_bytes(const struct epoch_retired_chunk *chunk)
+uint64_t epoch_retired_chunks_room_bytes(const struct epoch_retired_chunk *chunk)
 {
     uint64_t room_bytes = 0;
     for (; chunk != NULL; chunk = chunk->next)
@@ -41,15 +40,13 @@ static uint64_t chunks_room_bytes(const struct epoch_retired_chunk *chunk)
     return room_bytes;
 }
 
-/* A block without objects keeps no stale granule bytes either: the next cycle's colour is the one of the last but one. */
 static void take_living_blocks(struct epoch_batch *batch, struct epoch_batch *taken)
 {
     struct epoch_block_list blocks = batch->blocks;
     struct epoch_block *block;
     batch->blocks = (struct epoch_block_list){0};
     while ((block = epoch_list_take(&blocks)) != NULL) {
-        if (block->live_granules == 0) {
-            epoch_sweep_clear(block);
+        if (block->used_bytes == 0) {
             epoch_list_append(&batch->blocks, block);
         } else {
             taken->room_bytes += block->dead_bytes;
@@ -62,7 +59,7 @@ void epoch_batch_take_living(struct epoch_batch *batch, struct epoch_batch *take
 {
     uint64_t room_bytes_before = taken->room_bytes;
     take_living_blocks(batch, taken);
-    taken->room_bytes += chunks_room_bytes(batch->retired);
+    taken->room_bytes += epoch_retired_chunks_room_bytes(batch->retired);
     splice_chunks(&taken->retired, batch->retired);
     batch->retired = NULL;
     SM_ASSERT(batch->room_bytes >= taken->room_bytes - room_bytes_before);
@@ -71,7 +68,17 @@ void epoch_batch_take_living(struct epoch_batch *batch, struct epoch_batch *take
         taken->sealed_ns = batch->sealed_ns;
 }
 
-bool epoch_batch_list(struct epoch_batch *batch, struct sm_object *object)
+void epoch_batch_take_blocks(struct epoch_batch *batch, struct epoch_block_list *blocks)
+{
+    uint64_t room_bytes = 0;
+    for (const struct epoch_block *block = batch->blocks.first; block != NULL; block = block->next)
+        room_bytes += block->dead_bytes;
+    epoch_list_splice(blocks, &batch->blocks);
+    SM_ASSERT(batch->room_bytes >= room_bytes);
+    batch->room_bytes -= room_bytes;
+}
+
+bool epoch_batch_list(struct epoch_batch *batch, struct sm_object *object, uint64_t sequence)
 {
     struct epoch_retired_chunk *chunk = batch->retired;
     if (chunk == NULL || chunk->count == EPOCH_RETIRED_CHUNK_OBJECTS) {
@@ -82,6 +89,7 @@ bool epoch_batch_list(struct epoch_batch *batch, struct sm_object *object)
         chunk->count = 0;
         batch->retired = chunk;
     }
+    chunk->sequence = sequence;
     chunk->objects[chunk->count++] = object;
     return true;
 }

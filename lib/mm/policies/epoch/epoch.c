@@ -1,11 +1,14 @@
 /* The epoch policy: its table, options, beginning and end. */
 #include "epoch/epoch_internal.h"
 
+#include "finalizer_selection.h"
 #include "guard.h"
 
 #include <stdlib.h>
 #include <unistd.h>
 
+static const char *const young_names[] = {"auto", "always", "never", NULL};
+static const char *const marking_names[] = {"concurrent", "stop", NULL};
 static const char *const debug_names[] = {"none", "poison", "never-reuse", NULL};
 
 static const struct sm_option options[] = {
@@ -38,6 +41,27 @@ static const struct sm_option options[] = {
      .minimum = 1,
      .maximum = 3600000,
      .help = "age at which a guard that holds back a large backlog is reported"},
+    {.key = "young",
+     .kind = SM_OPTION_CHOICE,
+     .unit = "",
+     .default_text = "auto",
+     .choices = young_names,
+     .help = "young cycles: while few of the young survive them, in any case, or none"},
+    {.key = "nursery",
+     .kind = SM_OPTION_SIZE,
+     .unit = "bytes",
+     .default_text = "4M",
+     .minimum = 4096,
+     .maximum = 1099511627776.0,
+     .help = "largest amount allocated between young cycles, which wait for the end of the run-loop iteration up to "
+             "twice as much; a quarter of the threshold when that is less"},
+    {.key = "marking",
+     .kind = SM_OPTION_CHOICE,
+     .unit = "",
+     .default_text = "concurrent",
+     .choices = marking_names,
+     .help = "full cycles that the threshold asks for: beside the program (by the collector's thread, or in slices "
+             "without one), or with the program stopped"},
     {.key = "debug",
      .kind = SM_OPTION_CHOICE,
      .unit = "",
@@ -54,7 +78,24 @@ static void init_from_options(struct epoch_policy *epoch, struct sm_manager *mm,
     epoch->flavor = epoch_flavor_get((size_t)sm_option_count(values, "flavor"));
     epoch->backlog_limit_bytes = sm_option_count(values, "backlog-limit");
     epoch->stall_report_ns = sm_option_count(values, "stall-report") * EPOCH_MILLISECOND_NS;
+    epoch->young.choice = (enum epoch_young_choice)sm_option_count(values, "young");
+    epoch->young.nursery_option_bytes = epoch->young.nursery_max_bytes = sm_option_count(values, "nursery");
+    epoch->beside.is_allowed = sm_option_count(values, "marking") == 0;
     epoch_bounds_set(epoch, 0); /* the threshold is not known yet; each cycle sets them anew */
+}
+
+/* R9. */
+static void shade_handed_out(struct sm_policy *policy, struct sm_object *object)
+{
+    epoch_shade(epoch_of_base(policy), object);
+}
+
+/* Where full cycles stop the program no thread is needed. */
+static sm_status start_collector(struct epoch_policy *epoch)
+{
+    struct sm_manager *mm = epoch->base.mm;
+    bool has_thread = epoch->beside.is_allowed && sm_collector_threads(mm) != 0;
+    return epoch_collector_init(&epoch->collector, mm, &epoch->heap, &epoch->marker, has_thread);
 }
 
 static sm_status create(struct sm_manager *mm, const struct sm_option_values *values, struct sm_policy **policy)
@@ -66,11 +107,15 @@ static sm_status create(struct sm_manager *mm, const struct sm_option_values *va
     epoch_heap_init(&epoch->heap, mm, (enum epoch_debug)sm_option_count(values, "debug"));
     enum epoch_backend backend = (enum epoch_backend)sm_option_count(values, "reclaim");
     sm_status status = epoch_reclaimer_create(mm, &epoch->heap, epoch->flavor, backend, &epoch->reclaimer);
+    if (status == SM_OK && (status = start_collector(epoch)) != SM_OK)
+        epoch_reclaimer_destroy(epoch->reclaimer);
     if (status != SM_OK) {
         epoch_heap_finish(&epoch->heap);
         free(epoch);
         return status;
     }
+    epoch_young_init(epoch);
+    sm_finalizers_watch(mm, shade_handed_out);
     *policy = &epoch->base;
     return SM_OK;
 }
@@ -80,7 +125,14 @@ static void destroy(struct sm_policy *policy)
     struct epoch_policy *epoch = epoch_of_base(policy);
     if (getpid() != epoch->creator)
         return; /* R14: the thread did not survive the fork, and its lock may be held for ever */
+    epoch_collector_finish(&epoch->collector);
     epoch_batch_forget_list(&epoch->open);
+    epoch_batch_forget_list(&epoch->held);
+    epoch_batch_forget_list(&epoch->collector.swept);
+    epoch_log_clear(&epoch->log);
+    epoch_log_clear(&epoch->remembered);
+    epoch_log_clear(&epoch->beside.unfiltered);
+    epoch_marker_finish(&epoch->marker);
     epoch_reclaimer_destroy(epoch->reclaimer);
     epoch_heap_finish(&epoch->heap);
     free(epoch);
@@ -168,7 +220,12 @@ static sm_status weak_make(struct sm_policy *policy, struct sm_object *cell)
 
 static struct sm_object *weak_get(struct sm_policy *policy, struct sm_object *cell)
 {
-    struct sm_object *target = sm_weak_list_get(&epoch_of_base(policy)->weak, cell);
+    struct epoch_policy *epoch = epoch_of_base(policy);
+    struct sm_object *target = sm_weak_list_target(cell);
+    if (target == NULL || (epoch->heap.marking == EPOCH_COLOUR_NONE && epoch_heap_is_dead(&epoch->heap, target)))
+        return NULL; /* dead, and the cell is still to be cleared */
+    target = sm_weak_list_get(&epoch->weak, cell);
+    epoch_shade(epoch, target); /* R9 */
     SM_ASSERT(target == NULL || (sm_object_flags(target) & EPOCH_RETIRED) == 0);
     return target;
 }
@@ -215,8 +272,7 @@ static void stats(const struct sm_policy *policy, struct sm_stats *snapshot)
     snapshot->reclaimed_batches = atomic_load_explicit(&reclaimed->batches, memory_order_relaxed);
     snapshot->reclaim_delay_total_ns = atomic_load_explicit(&reclaimed->delay_total_ns, memory_order_relaxed);
     snapshot->reclaim_delay_max_ns = atomic_load_explicit(&reclaimed->delay_max_ns, memory_order_relaxed);
-    snapshot->occupied_bytes = epoch->heap.occupied_bytes;
-    snapshot->hole_bytes = epoch->heap.hole_bytes;
+    epoch_heap_occupancy(&epoch->heap, &snapshot->occupied_bytes, &snapshot->hole_bytes);
     snapshot->backlog_bytes = epoch_backlog_bytes(epoch->reclaimer);
     snapshot->peak_backlog_bytes = epoch->peak_backlog_bytes;
     /* All that was ever allocated is live or was retired. */
@@ -236,8 +292,9 @@ static uint64_t epoch_of(struct sm_policy *policy, const struct sm_object *objec
 
 const struct sm_policy_ops sm_policy_epoch = {
     .name = "epoch",
-    .summary = "guards, tracing and deferred reclamation on liburcu",
-    .capabilities = SM_CAP_OBSERVERS | SM_CAP_PIN | SM_CAP_COLLECT | SM_CAP_RETIRE | SM_CAP_WEAK | SM_CAP_EPOCH_TAGS,
+    .summary = "guards, young and concurrent tracing, deferred reclamation on liburcu",
+    .capabilities = SM_CAP_BARRIER | SM_CAP_CONCURRENT | SM_CAP_OBSERVERS | SM_CAP_PIN | SM_CAP_COLLECT |
+                    SM_CAP_RETIRE | SM_CAP_WEAK | SM_CAP_EPOCH_TAGS,
     .form = SM_FORM_WINDOW,
     .options = options,
     .option_count = sizeof(options) / sizeof(options[0]),
@@ -245,6 +302,7 @@ const struct sm_policy_ops sm_policy_epoch = {
     .destroy = destroy,
     .alloc_slow = alloc_slow,
     .refill = refill,
+    .store_slow = epoch_store_slow,
     .guard_register = guard_register,
     .guard_unregister = guard_unregister,
     .pin = pin,

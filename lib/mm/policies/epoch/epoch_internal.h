@@ -1,37 +1,48 @@
 /**
- * The epoch policy: guards, stop-the-world tracing, deferred reclamation on liburcu.
+ * The epoch policy: guards, young cycles, full cycles beside the program, deferred reclamation on liburcu.
  *
  * Where each soundness rule is kept:
- *   R1  marking starts from sm_roots_enumerate alone; observers only borrow (the manager refuses
- *       their stores and handles).                                              cycle.c, mark.c
+ *   R1  marking starts from the roots at a safepoint and, beside the program, goes by what was reachable then: what is
+ *       overwritten is logged first, what is made later lives on. Observers only borrow (the manager refuses
+ *       their stores and handles).                                     cycle.c, beside.c, barrier.c
  *   R2  a block, a large object or one retired by hand goes back to the pool only after the flavour's
- *       grace period; epochs here are tags, ages and hints.             reclaimer.c, heap.c, pool.c
+ *       grace period; epochs here are tags, ages and hints.        reclaimer.c, heap_retire.c, pool.c
  *   R3  every wait goes through epoch_drain, which refuses while the thread is in any guard of any
  *       manager.                                                                pressure.c, flavor.c
  *   R4  the reclaimer asks for attention as it begins to wait; safepoints repin, and keep asking
- *       while it waits.                                                         pressure.c, reclaimer.c
+ *       while it waits. Young cycles do not wait for an iteration to end for ever.    pressure.c, young.c
  *   R5  unreachable objects with destructors, and all they reach, are marked before anything is
- *       retired; weak cells are cleared when their target is retired.           cycle.c, weak_list.c
+ *       retired; weak cells are cleared when their target is retired.   cycle.c, beside.c, weak_list.c
  *   R6  soft, middle and hard bound of the backlog.                             pressure.c, retire.c
  *   R7  an emergency cycle ends in a bounded wait with the owner offline.       cycle.c
- *   R9  weak_get is the only door to a weak target; what it handed out since the last safepoint is
- *       an emergency's root.                                                    weak_list.c
+ *   R8  an object's old slots are read by the marker or by the program before its first write, never by both.
+ *                                                                               barrier.h, chunks.h
+ *   R9  weak_get is the only door to a weak target: it shades what it hands out while a cycle marks; what it handed out
+ *       since the last safepoint is an emergency's root.                        epoch.c, weak_list.c
+ *   R10 the snapshot has the colours, the remembered set a flag, so either may begin whatever the other holds; no
+ *       young cycle while one marks.                                            barrier.h, young.c
+ *   R11 a young cycle with too many survivors makes everything old instead; all else that grows with the heap is done
+ *       in pieces.                                                              young.c, beside.c
  *   R12 header counts are never read here.
  *   R14 a forked child leaves everything alone.                                 epoch.c
- *   Concurrent marking (R8, R11) will claim by the spare bits of granule bytes (slab.h), young cycles (R10) log there;
- *   block eras (R13) have their place in struct epoch_block.
+ *   Block eras (R13) have their place in struct epoch_block.
  * weak_list.c is in lib/mm/src: another tracing policy has it too.
  *
  * Memory order. Who may touch a block when is told in slab.h and pool.h; what passes between owner and whoever runs the
- * grace period otherwise, in reclaimer.h. All fields of struct epoch_policy are the owner's alone, but `flavor` (const),
- * `reclaimer` and the heap's pool (their own rules). Granule bytes are no observer's business. Header flags are written
+ * grace period in reclaimer.h, between owner and whoever marks or sweeps in collector.h and barrier.h. All fields of
+ * struct epoch_policy are the owner's alone, but `flavor` (const),
+ * `reclaimer`, `collector` and the heap's pool (their own rules), and `marker` (whoever has the job). Header flags are written
  * by the owner only, with relaxed atomics, since observers may read them.
  */
 #ifndef SM_EPOCH_INTERNAL_H
 #define SM_EPOCH_INTERNAL_H
 
+#include "epoch/barrier.h"
+#include "epoch/collector.h"
 #include "epoch/flavor.h"
 #include "epoch/heap.h"
+#include "epoch/log.h"
+#include "epoch/mark.h"
 #include "epoch/reclaimer.h"
 
 #include "assertion.h"
@@ -53,6 +64,11 @@
 #define EPOCH_OPEN_SAFEPOINTS 32u
 /** Memory goes back to the system when no allocation has needed it for so many cycles: fewer, and it is asked for again. */
 #define EPOCH_TRIM_CYCLES 8u
+#define EPOCH_TRIM_YOUNG_CYCLES 64u
+/** A young cycle is due when so much is remembered, and gives up when it is four times as much. */
+#define EPOCH_REMEMBERED_MAX 2048u
+/** Nursery: its least size, and what else bounds it. */
+#define EPOCH_NURSERY_MIN_BYTES (UINT64_C(512) << 10)
 #define EPOCH_BACKLOG_MINIMUM_BYTES (UINT64_C(64) << 20)
 #define EPOCH_BACKLOG_THRESHOLDS 8u
 
@@ -68,6 +84,46 @@ struct epoch_bounds {
     uint64_t hard_bytes;   /**< allocation is refused */
 };
 
+/** In the order of the option's choices. */
+enum epoch_young_choice { EPOCH_YOUNG_AUTO, EPOCH_YOUNG_ALWAYS, EPOCH_YOUNG_NEVER };
+
+/** Whether there are young cycles now, and when the next is due (young.c). */
+struct epoch_young {
+    enum epoch_young_choice choice;
+    bool is_on;    /**< what is made is young, stores to armed objects are looked at */
+    bool is_blind; /**< the remembered set is not whole: no memory */
+    uint64_t nursery_option_bytes, nursery_max_bytes; /**< the latter bounded by the threshold too */
+    uint64_t nursery_bytes;                           /**< a young cycle is due when so much was allocated */
+    uint64_t since_bytes;                             /**< the clock at the last one */
+    uint64_t count;                                   /**< young cycles so far */
+    uint64_t pins_seen;                               /**< the owner's, at the last safepoint op */
+    uint64_t trial_bytes;                             /**< the clock from which they are tried again ... */
+    uint64_t backoff_bytes;                           /**< ... and how long that was put off the last time */
+};
+
+/** How far the full cycle beside the program is (beside.c). */
+enum epoch_stage {
+    EPOCH_STAGE_NONE,
+    EPOCH_STAGE_MARKING,  /**< from the snapshot until everything that was reachable is marked */
+    EPOCH_STAGE_CLEARING, /**< the owner clears weak cells, and takes the dead off the remembered set, in pieces */
+    EPOCH_STAGE_SWEEPING, /**< blocks are looked at one by one */
+};
+
+struct epoch_beside {
+    bool is_allowed; /**< the option; otherwise full cycles stop the program */
+    enum epoch_stage stage;
+    struct sm_visitor
+        roots; /**< takes roots into the log, also those that the program comes to before the enumeration does */
+    size_t roots_left; /**< of deep stacks, still to be enumerated */
+    bool is_choosing;  /**< destructors that are due are being chosen */
+    bool is_chosen;    /**< all have been */
+    uint64_t start_ns, start_clock_bytes;
+    uint64_t headroom_bytes;                   /**< of allocation in which marking is to be done */
+    uint64_t snapshot_objects, snapshot_bytes; /**< old objects then, all that there were */
+    struct epoch_log unfiltered;               /**< remembered before the colour changed: some of it is dead */
+    struct sm_cycle_record record;             /**< so far */
+};
+
 struct epoch_policy {
     struct sm_policy base;
     const struct epoch_flavor *flavor;
@@ -79,6 +135,13 @@ struct epoch_policy {
     struct sm_weak_list weak;
     uint32_t open_safepoints; /**< ops since the open batch got its first object, or before that since the last seal */
     struct epoch_batch open;  /**< retired, not yet sealed: no grace period has begun for them */
+    struct epoch_batch held; /**< retired by hand, but a marker's stack or the remembered set may still refer to them */
+    struct epoch_young young;
+    struct epoch_log remembered; /**< old objects that may refer to young ones; and chunks */
+    struct epoch_beside beside;
+    struct epoch_log log; /**< for the marker, not yet handed over */
+    struct epoch_marker marker;
+    struct epoch_collector collector;
     struct epoch_reclaimer *reclaimer;
     uint64_t peak_backlog_bytes;
     uint64_t cycle_count;
@@ -90,7 +153,8 @@ struct epoch_policy {
 
 extern const struct sm_policy_ops sm_policy_epoch;
 
-_Static_assert((EPOCH_RETIRED & SM_WEAKLY_REFERRED) == 0, "each flag has its own bit");
+_Static_assert((EPOCH_RETIRED & SM_WEAKLY_REFERRED) == 0 && (EPOCH_ARMED & (EPOCH_RETIRED | SM_WEAKLY_REFERRED)) == 0,
+               "each flag has its own bit");
 
 static inline struct epoch_policy *epoch_of_base(const struct sm_policy *policy)
 {
@@ -103,11 +167,56 @@ static inline struct epoch_policy *epoch_of_base(const struct sm_policy *policy)
 sm_status epoch_collect(struct sm_policy *policy, enum sm_collect_kind kind, enum sm_trigger trigger,
                         struct sm_cycle_record *record);
 
+/** A full cycle with the program stopped. None is under way beside it. */
+sm_status epoch_collect_stopped(struct epoch_policy *epoch, enum sm_trigger trigger, struct sm_cycle_record *record);
+/** What a cycle leaves is sealed, counted and written down. */
+void epoch_record_heap(const struct epoch_policy *epoch, struct sm_cycle_record *record);
+
+/* ---- young.c ---- */
+
+/** At a safepoint op: whether a young cycle is due, or young cycles are to be tried again. */
+void epoch_young_safepoint(struct epoch_policy *epoch);
+/** At its end: the pins so far are none of the program's. */
+void epoch_young_safepoint_end(struct epoch_policy *epoch);
+/** A young cycle. There are young ones, and no cycle is marking. */
+void epoch_young_collect(struct epoch_policy *epoch, struct sm_cycle_record *record);
+/** Before a snapshot: all that there is is old, by a young cycle, which is reported, or without one. */
+void epoch_young_finish(struct epoch_policy *epoch);
+/** A full cycle has looked at everything: nothing is remembered but what it says afterwards, nothing is held. */
+void epoch_young_forget(struct epoch_policy *epoch);
+/** Put those entries of a part of the remembered set back whose objects live, and free it. */
+void epoch_young_keep_living(struct epoch_policy *epoch, struct epoch_log_chunk *entries);
+void epoch_young_init(struct epoch_policy *epoch);
+/** The threshold bounds the nursery. */
+void epoch_young_follow_threshold(struct epoch_policy *epoch, uint64_t threshold_bytes);
+
+/* ---- beside.c ---- */
+
+/** Take the snapshot; the cycle goes on at safepoints. At a safepoint, with none under way. False: the system refused memory for the stack. */
+bool epoch_beside_start(struct epoch_policy *epoch);
+/** At a safepoint op: what is next. */
+void epoch_beside_safepoint(struct epoch_policy *epoch);
+/** Blocks that a sweep has yet to see, though it is over. With none under way. */
+void epoch_beside_sweep_leftovers(struct epoch_policy *epoch);
+/** Go through all stages that are left, now. Returns with none under way. */
+void epoch_beside_finish(struct epoch_policy *epoch);
+
+/* ---- verify.c: checked builds ---- */
+
+/** Whether everything reachable now that was there at the snapshot is marked. The marker is done. Cost: O(live heap). */
+bool epoch_marking_is_complete(struct epoch_policy *epoch);
+/** Whether every old object that refers to a young one is remembered. Cost: O(heap). */
+bool epoch_remembered_is_complete(struct epoch_policy *epoch);
+
 /* ---- retire.c ---- */
 
 void epoch_retire(struct sm_policy *policy, struct sm_object *object);
 /** Count blocks that were retired just now. */
-void epoch_count_backlog(struct epoch_policy *epoch, uint64_t room_bytes);
+void epoch_count_backlog(struct epoch_policy *epoch, struct epoch_batch *batch);
+/** Count what is to be counted anew, or is on no list any more, out of the backlog. */
+void epoch_uncount_backlog(struct epoch_policy *epoch, uint64_t room_bytes);
+/** Objects that were held may go now. */
+void epoch_release_held(struct epoch_policy *epoch);
 /** Hand the open batch to the reclaimer: its grace period may begin. */
 void epoch_seal(struct epoch_policy *epoch);
 

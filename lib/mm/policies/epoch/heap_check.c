@@ -13,6 +13,11 @@ struct heap_count {
     bool is_sound;
 };
 
+struct block_check {
+    const struct epoch_heap *heap;
+    bool is_sound;
+};
+
 /* A type that exists, no filler, not retired, and inside its block. */
 static void check_object(void *context, struct sm_object *object)
 {
@@ -39,7 +44,7 @@ static uint32_t skip_zeros(const uint8_t *granules, uint32_t i)
 }
 
 /* START, nothing, END, and again; one colour from the first to the last granule of an object. Of a swept block only. */
-static bool granules_are_sound(const struct epoch_block *block)
+static bool granules_are_sound(const struct epoch_block *block, uint32_t open_bytes)
 {
     const uint8_t *granules = epoch_block_granules(block);
     uint8_t open = 0;
@@ -61,24 +66,29 @@ static bool granules_are_sound(const struct epoch_block *block)
             marked += i - first + 1;
         open = ends ? 0 : colour;
     }
-    return open == 0 && marked == block->live_granules;
+    uint32_t counted = block->black_granules + block->live_granules[epoch_colour_index(block->swept_for)];
+    return open == 0 && marked == counted && counted * EPOCH_GRANULE_BYTES <= block->used_bytes + open_bytes;
 }
 
 static void check_block(void *context, struct epoch_block *block)
 {
-    bool *is_sound = context;
-    if (block->state != EPOCH_BLOCK_USED || !block->is_swept)
+    struct block_check *check = context;
+    if (block->state != EPOCH_BLOCK_USED || block->swept_for != check->heap->colour)
         return;
-    if (!granules_are_sound(block) || block->parsed_bytes > EPOCH_BLOCK_BYTES)
-        *is_sound = false;
+    /* What the open window has taken is counted when it closes. */
+    uint32_t open_bytes = check->heap->window == block ? EPOCH_BLOCK_BYTES : 0;
+    if (!granules_are_sound(block, open_bytes) || block->parsed_bytes > EPOCH_BLOCK_BYTES)
+        check->is_sound = false;
 }
 
+/* With the program stopped, and no cycle marking. */
 bool epoch_heap_is_consistent(struct epoch_heap *heap)
 {
     struct heap_count count = {.mm = heap->mm, .is_sound = true};
-    for (uint64_t position = 0; epoch_pool_visit_next(&heap->pool, &position, check_block, &count.is_sound);)
+    struct block_check blocks = {.heap = heap, .is_sound = true};
+    for (uint64_t position = 0; epoch_pool_visit_next(&heap->pool, &position, check_block, &blocks);)
         ;
     epoch_heap_walk(heap, check_object, &count);
-    return count.is_sound && count.objects == sm_live_objects(heap->mm) &&
+    return blocks.is_sound && count.is_sound && count.objects == sm_live_objects(heap->mm) &&
            count.payload_bytes == sm_live_bytes(heap->mm);
 }

@@ -3,8 +3,6 @@
 
 #include "epoch/sweep.h"
 
-#include <limits.h>
-
 /** What one look at a block collects, before anything is done with it: the lock is held meanwhile. */
 struct block_contents {
     struct epoch_heap *heap;
@@ -19,18 +17,29 @@ static const char *skip_window(const struct epoch_heap *heap, const char *at)
     return heap->window != NULL && at == sm_hot(heap->mm)->cursor ? heap->window_end : at;
 }
 
+/* What old objects that live carry. Of two colours while a cycle marks; afterwards what a sweep has yet to clear is dead. */
+static uint8_t living_colours(const struct epoch_heap *heap)
+{
+    return heap->marking == EPOCH_COLOUR_NONE ? heap->colour : EPOCH_COLOUR_MASK;
+}
+
 static void collect(struct block_contents *contents, struct sm_object *object)
 {
-    if (!epoch_is_filler(object) && (sm_object_flags(object) & EPOCH_RETIRED) == 0)
+    uint8_t byte = epoch_granule_load(object);
+    bool is_dead = byte != 0 && (byte & living_colours(contents->heap)) == 0;
+    if (!is_dead && !epoch_is_filler(object) && (sm_object_flags(object) & EPOCH_RETIRED) == 0)
         contents->objects[contents->count++] = object;
 }
 
-/* Not marked: born since the last cycle. Marked, and no safepoint op since: the cycle was an emergency, and told them apart. */
+/*
+ * Young, or made old without a cycle, or the last cycle was an emergency that told them apart, and no safepoint op has been
+ * since.
+ */
 static bool is_recent(const struct epoch_heap *heap, const struct sm_object *object)
 {
-    uint8_t granule = *epoch_granule_of(object);
-    bool is_marked = (granule & EPOCH_COLOUR_MASK) == heap->colour && granule != 0;
-    return !is_marked || (epoch_heap_tells_recent(heap) && (granule & EPOCH_RECENT) != 0);
+    uint8_t byte = epoch_granule_load(object);
+    bool is_told = heap->makes_old || epoch_heap_tells_recent(heap);
+    return byte == 0 || (is_told && (byte & EPOCH_RECENT) != 0);
 }
 
 static void collect_if_wanted(struct block_contents *contents, struct sm_object *object)
@@ -54,7 +63,7 @@ static void collect_parsed(struct block_contents *contents, const struct epoch_b
 
 static void collect_marked(struct block_contents *contents, const struct epoch_block *block, uint32_t from)
 {
-    uint8_t colour = contents->heap->colour;
+    uint8_t colour = living_colours(contents->heap);
     uint32_t offset = epoch_sweep_next_marked(block, from > block->parsed_bytes ? from : block->parsed_bytes, colour);
     while (offset < EPOCH_BLOCK_BYTES) {
         collect_if_wanted(contents, (struct sm_object *)(void *)(epoch_block_start(block) + offset));
@@ -103,9 +112,27 @@ void epoch_heap_walk(struct epoch_heap *heap, epoch_object_visit *visit, void *c
     walk(heap, false, visit, context);
 }
 
+/* In a row, as they were made. */
+static void visit_range(struct epoch_heap *heap, struct epoch_recent range, epoch_object_visit *visit, void *context)
+{
+    const char *end = range.end != NULL ? range.end : sm_hot(heap->mm)->cursor;
+    for (const char *at = range.first; at < end;) {
+        struct sm_object *object = (struct sm_object *)(uintptr_t)at;
+        at += sm_block_bytes((size_t)object->payload_bytes);
+        if (!epoch_is_filler(object) && (sm_object_flags(object) & EPOCH_RETIRED) == 0)
+            visit(context, object);
+    }
+}
+
+/* By ranges that is exact. By blocks it is not: it may take what died in an earlier stretch for recent too. */
 void epoch_heap_walk_recent(struct epoch_heap *heap, epoch_object_visit *visit, void *context)
 {
-    walk(heap, true, visit, context);
+    if (heap->recent_count > EPOCH_RECENT_RANGES) {
+        walk(heap, true, visit, context);
+        return;
+    }
+    for (size_t i = 0; i < heap->recent_count; i++)
+        visit_range(heap, heap->recent[i], visit, context);
 }
 
 bool epoch_heap_has(struct epoch_heap *heap, const struct sm_object *object)

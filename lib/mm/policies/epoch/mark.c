@@ -1,6 +1,8 @@
 /* Marking with a prefetching queue before the stack. */
 #include "epoch/mark.h"
 
+#include "epoch/barrier.h"
+#include "epoch/chunks.h"
 #include "epoch/heap.h"
 
 #include "manager_internal.h"
@@ -11,9 +13,11 @@
 enum {
     ENTRY_BYTES = sizeof(uintptr_t),
     /** Room for root edges that wait, and for the rest of arrays being scanned. */
-    SPARE_ENTRIES = 1 << 16,
+    SPARE_ENTRIES = 1 << 20,
     ROOTS_DRAIN_DEPTH = SPARE_ENTRIES / 2,
-    /** Tag of a stack entry: an object of which only the elements from the index in the entry below on are left to scan. */
+    /** Below this much nobody asks for the pages of the stack back. */
+    TRIM_BYTES = 1 << 18,
+    /** Tag of a stack entry: an object of which only the elements from the chunk in the entry below on are left to scan. */
     REST_OF_ARRAY = 1,
 };
 
@@ -67,23 +71,25 @@ static inline void scan_elements(struct epoch_marker *marker, const struct sm_la
 /* A division costs more than the rest of a small object. */
 static inline size_t element_count(const struct sm_layout *layout, const struct sm_object *object)
 {
+    if (layout->kind != SM_LAYOUT_SLOTS || layout->stride == 0 || object->payload_bytes <= layout->first)
+        return 0;
     size_t bytes = (size_t)object->payload_bytes - layout->first;
     return layout->element_bytes == sizeof(struct sm_value) ? bytes / sizeof(struct sm_value)
                                                             : bytes / layout->element_bytes;
 }
 
-/* From element `index` on, at most a chunk now; the rest waits below what this pushes. */
-static inline void scan_array(struct epoch_marker *marker, const struct sm_layout *layout,
-                              const struct sm_object *object, size_t index)
+static inline void scan_range(struct epoch_marker *marker, const struct sm_layout *layout,
+                              const struct sm_object *object, size_t first, size_t count)
 {
-    size_t count = element_count(layout, object) - index;
-    const char *element = (const char *)sm_payload_const(object) + layout->first + index * layout->stride;
-    if (SM_UNLIKELY(count > EPOCH_MARK_CHUNK_ELEMENTS)) {
-        push(marker, index + EPOCH_MARK_CHUNK_ELEMENTS);
-        push(marker, (uintptr_t)object | REST_OF_ARRAY);
-        count = EPOCH_MARK_CHUNK_ELEMENTS;
-    }
+    const char *element = (const char *)sm_payload_const(object) + layout->first + first * layout->stride;
     scan_elements(marker, layout, element, count);
+}
+
+static inline void scan_pointers(struct epoch_marker *marker, const struct sm_layout *layout,
+                                 const struct sm_object *object)
+{
+    for (size_t i = 0; i < layout->pointer_count; i++)
+        push_pointer(marker, (const char *)sm_payload_const(object) + layout->pointers[i]);
 }
 
 static inline const struct sm_type *type_of(const struct epoch_marker *marker, const struct sm_object *object)
@@ -92,34 +98,46 @@ static inline const struct sm_type *type_of(const struct epoch_marker *marker, c
     return &marker->types->pages[object->type >> SM_TYPE_PAGE_BITS][object->type & (SM_TYPE_PAGE_ENTRIES - 1)];
 }
 
-static inline void scan(struct epoch_marker *marker, const struct sm_object *object)
+/* One chunk of an array; the rest waits below what this pushes. */
+static void scan_chunk(struct epoch_marker *marker, const struct sm_layout *layout, const struct sm_object *object,
+                       size_t chunk)
 {
-    const struct sm_type *type = type_of(marker, object);
+    size_t first = chunk * EPOCH_CHUNK_ELEMENTS;
+    size_t count = element_count(layout, object) - first;
+    if (count > EPOCH_CHUNK_ELEMENTS) {
+        push(marker, chunk + 1);
+        push(marker, (uintptr_t)object | REST_OF_ARRAY);
+        count = EPOCH_CHUNK_ELEMENTS;
+    }
+    uint8_t *chunks = epoch_chunks_of(object, layout);
+    bool is_claimed = chunks != NULL && marker->is_beside && !epoch_claim_chunk(&chunks[chunk], marker->colour);
+    if (is_claimed)
+        return; /* the program has logged what was in it */
+    if (chunk == 0)
+        scan_pointers(marker, layout, object);
+    scan_range(marker, layout, object, first, count);
+    if (chunks != NULL)
+        epoch_granule_release(&chunks[chunk], marker->colour);
+}
+
+static inline void scan(struct epoch_marker *marker, const struct sm_object *object, const struct sm_type *type)
+{
     const struct sm_layout *layout = &type->layout;
-    if (type->trace == NULL)
-        return;
     if (layout->kind == SM_LAYOUT_OPAQUE) {
         type->trace(object, &marker->edges);
         return;
     }
-    for (size_t i = 0; i < layout->pointer_count; i++)
-        push_pointer(marker, (const char *)sm_payload_const(object) + layout->pointers[i]);
-    if (layout->kind == SM_LAYOUT_SLOTS && layout->stride != 0 && object->payload_bytes > layout->first)
-        scan_array(marker, layout, object, 0);
+    if (SM_UNLIKELY(epoch_chunks_of(object, layout) != NULL)) {
+        scan_chunk(marker, layout, object, 0);
+        return;
+    }
+    scan_pointers(marker, layout, object);
+    size_t count = element_count(layout, object);
+    if (count != 0)
+        scan_range(marker, layout, object, 0, count);
 }
 
 /* ---- Marking. ---- */
-
-/* The granules of its first and last byte; in a block that is shared they tell a sweep where it ends. */
-static inline void set_granules(uint8_t *granule, size_t count, uint8_t colour)
-{
-    if (count == 1) {
-        *granule = (uint8_t)(colour | EPOCH_START | EPOCH_END);
-        return;
-    }
-    granule[0] = (uint8_t)(colour | EPOCH_START);
-    granule[count - 1] = (uint8_t)(colour | EPOCH_END);
-}
 
 /* Granules that are marked and counted for it: of a large object, which may have more than a count holds, one. */
 static inline size_t marked_granules(size_t room_bytes)
@@ -127,20 +145,58 @@ static inline size_t marked_granules(size_t room_bytes)
     return room_bytes > EPOCH_SHARED_MAX_BYTES ? 1 : room_bytes / EPOCH_GRANULE_BYTES;
 }
 
-static inline void mark(struct epoch_marker *marker, struct sm_object *object)
+static inline void count_marked(struct epoch_marker *marker, const struct sm_object *object, size_t count)
 {
-    uint8_t *granule = epoch_granule_of(object);
-    if ((*granule & EPOCH_COLOUR_MASK) == marker->colour)
-        return;
-    SM_ASSERT((sm_object_flags(object) & EPOCH_RETIRED) == 0); /* R1: something reachable still refers to it */
-    size_t count = marked_granules(sm_block_bytes((size_t)object->payload_bytes));
-    uint8_t kept = *granule & marker->kept_bits;
-    set_granules(granule, count, marker->colour);
-    *granule |= kept;
-    epoch_block_of(object)->live_granules += (uint32_t)count;
+    epoch_block_of(object)->live_granules[epoch_colour_index(marker->colour)] += (uint32_t)count;
     marker->live_objects++;
     marker->live_bytes += object->payload_bytes;
-    scan(marker, object);
+}
+
+static void mark_stopped(struct epoch_marker *marker, struct sm_object *object)
+{
+    uint8_t *granule = epoch_granule_of(object);
+    if ((__atomic_load_n(granule, __ATOMIC_RELAXED) & EPOCH_COLOUR_MASK) ==
+        marker->colour) /* a sweep may be beside it */
+        return;
+    if (SM_UNLIKELY((sm_object_flags(object) & EPOCH_RETIRED) != 0)) {
+        SM_ASSERT(marker->is_young); /* by something remembered that is dead; otherwise R1: it is reachable */
+        return;
+    }
+    size_t count = marked_granules(sm_block_bytes((size_t)object->payload_bytes));
+    uint8_t kept = *granule & marker->kept_bits;
+    epoch_granules_set(granule, count, marker->colour | kept);
+    epoch_arm(object);
+    count_marked(marker, object, count);
+    const struct sm_type *type = type_of(marker, object);
+    if (type->trace != NULL)
+        scan(marker, object, type);
+}
+
+/* R8. An object in chunks is claimed chunk by chunk; one without edges, whose slots nobody writes, not at all. */
+static void mark_beside(struct epoch_marker *marker, struct sm_object *object)
+{
+    uint8_t *granule = epoch_granule_of(object);
+    if ((__atomic_load_n(granule, __ATOMIC_RELAXED) & EPOCH_COLOUR_MASK) != marker->unmarked)
+        return;
+    size_t count = marked_granules(sm_block_bytes((size_t)object->payload_bytes));
+    const struct sm_type *type = type_of(marker, object);
+    bool is_whole = type->trace != NULL && epoch_chunks_of(object, &type->layout) == NULL;
+    bool is_ours = !is_whole || epoch_claim_object(granule, marker->colour);
+    if (count > 1)
+        __atomic_store_n(&granule[count - 1], (uint8_t)(marker->colour | EPOCH_END), __ATOMIC_RELAXED);
+    count_marked(marker, object, count);
+    if (type->trace != NULL && is_ours)
+        scan(marker, object, type);
+    if (is_ours)
+        epoch_granule_release(granule, (uint8_t)(marker->colour | EPOCH_START | (count == 1 ? EPOCH_END : 0)));
+}
+
+static inline void mark(struct epoch_marker *marker, struct sm_object *object)
+{
+    if (marker->is_beside)
+        mark_beside(marker, object);
+    else
+        mark_stopped(marker, object);
 }
 
 /* ---- The queue. ---- */
@@ -165,24 +221,57 @@ static inline struct sm_object *dequeue(struct epoch_marker *marker)
 static void scan_rest(struct epoch_marker *marker, uintptr_t entry)
 {
     const struct sm_object *object = (const struct sm_object *)(entry & ~(uintptr_t)REST_OF_ARRAY);
-    size_t index = marker->stack[--marker->depth];
-    scan_array(marker, &type_of(marker, object)->layout, object, index);
+    size_t chunk = marker->stack[--marker->depth];
+    scan_chunk(marker, &type_of(marker, object)->layout, object, chunk);
+}
+
+static inline void fill_queue(struct epoch_marker *marker, uint64_t *budget)
+{
+    while (marker->queue_count < EPOCH_MARK_QUEUE && marker->depth > 0 && *budget > 0) {
+        uintptr_t entry = marker->stack[--marker->depth];
+        if ((entry & REST_OF_ARRAY) == 0) {
+            enqueue(marker, (struct sm_object *)entry);
+        } else {
+            scan_rest(marker, entry);
+            --*budget;
+        }
+    }
+}
+
+bool epoch_marker_drain_some(struct epoch_marker *marker, uint64_t budget, uint64_t *done)
+{
+    uint64_t before = budget;
+    for (;;) {
+        fill_queue(marker, &budget);
+        if (marker->queue_count == 0 || budget == 0)
+            break;
+        mark(marker, dequeue(marker));
+        budget--;
+    }
+    *done += before - budget;
+    return epoch_marker_is_idle(marker);
 }
 
 void epoch_marker_drain(struct epoch_marker *marker)
 {
-    for (;;) {
-        while (marker->queue_count < EPOCH_MARK_QUEUE && marker->depth > 0) {
-            uintptr_t entry = marker->stack[--marker->depth];
-            if ((entry & REST_OF_ARRAY) != 0)
-                scan_rest(marker, entry);
-            else
-                enqueue(marker, (struct sm_object *)entry);
-        }
-        if (marker->queue_count == 0)
-            return;
-        mark(marker, dequeue(marker));
+    uint64_t done = 0;
+    (void)epoch_marker_drain_some(marker, UINT64_MAX, &done);
+}
+
+void epoch_marker_visit_slots(struct epoch_marker *marker, const struct sm_object *object, size_t chunk)
+{
+    const struct sm_type *type = type_of(marker, object);
+    if (epoch_chunks_of(object, &type->layout) == NULL) {
+        if (type->trace != NULL)
+            scan(marker, object, type);
+        return;
     }
+    size_t first = chunk * EPOCH_CHUNK_ELEMENTS;
+    size_t count = element_count(&type->layout, object);
+    size_t left = count > first ? count - first : 0;
+    if (chunk == 0)
+        scan_pointers(marker, &type->layout, object);
+    scan_range(marker, &type->layout, object, first, left < EPOCH_CHUNK_ELEMENTS ? left : EPOCH_CHUNK_ELEMENTS);
 }
 
 /* ---- Roots. ---- */
@@ -222,12 +311,14 @@ void epoch_marker_visit_recent(void *context, struct sm_object *object)
 
 bool epoch_marker_is_live(void *context, const struct sm_object *object)
 {
-    return epoch_is_marked(object, ((const struct epoch_marker *)context)->colour);
+    const struct epoch_marker *marker = context;
+    uint8_t colour = epoch_colour_of(object);
+    return marker->is_beside ? colour != marker->unmarked : colour == marker->colour;
 }
 
 void epoch_marker_keep_finalizable(struct epoch_marker *marker)
 {
-    SM_ASSERT(marker->depth == 0 && marker->queue_count == 0);
+    SM_ASSERT(epoch_marker_is_idle(marker));
     if (sm_finalizers_select(marker->mm, epoch_marker_is_live, marker) == 0)
         return;
     sm_finalizers_visit_ready(marker->mm, &marker->roots);
@@ -240,27 +331,58 @@ void epoch_marker_keep_finalizable(struct epoch_marker *marker)
  * The stack is the library's memory, not the heap's: counted against the limit it could not be had in
  * the very emergency that needs it. Only the pages that marking touches become real.
  */
-bool epoch_marker_init(struct epoch_marker *marker, struct sm_manager *mm, uint8_t last_colour)
+bool epoch_marker_reserve(struct epoch_marker *marker, struct sm_manager *mm)
 {
+    size_t needed = (size_t)sm_committed_bytes(mm) / ENTRY_BYTES + SPARE_ENTRIES;
+    marker->mm = mm;
+    if (marker->capacity >= needed)
+        return true;
+    void *stack = mmap(NULL, 2 * needed * ENTRY_BYTES, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (stack == MAP_FAILED)
+        return false;
+    epoch_marker_finish(marker);
+    marker->stack = stack;
+    marker->capacity = 2 * needed;
+    return true;
+}
+
+void epoch_marker_begin(struct epoch_marker *marker, uint8_t colour, uint8_t unmarked)
+{
+    struct sm_manager *mm = marker->mm;
+    size_t capacity = marker->capacity;
+    uintptr_t *stack = marker->stack;
+    SM_ASSERT(epoch_marker_is_idle(marker));
     *marker = (struct epoch_marker){
         .roots = {.edge = push_root, .shared = false},
         .edges = {.edge = push_edge, .shared = false},
         .mm = mm,
         .types = &mm->types,
-        .colour = last_colour == EPOCH_COLOUR_A ? EPOCH_COLOUR_B : EPOCH_COLOUR_A,
-        .capacity = (size_t)sm_committed_bytes(mm) / ENTRY_BYTES + SPARE_ENTRIES,
+        .colour = colour,
+        .unmarked = unmarked,
+        .is_beside = unmarked != EPOCH_COLOUR_NONE,
+        .capacity = capacity,
+        .stack = stack,
     };
-    void *stack = mmap(NULL, marker->capacity * ENTRY_BYTES, PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (stack == MAP_FAILED)
-        return false;
-    marker->stack = stack;
-    return true;
+}
+
+void epoch_marker_abandon(struct epoch_marker *marker)
+{
+    marker->depth = 0;
+    marker->queue_count = 0;
+}
+
+void epoch_marker_trim(struct epoch_marker *marker)
+{
+    SM_ASSERT(epoch_marker_is_idle(marker));
+    if (marker->stack != NULL)
+        (void)madvise((char *)marker->stack + TRIM_BYTES, marker->capacity * ENTRY_BYTES - TRIM_BYTES, MADV_DONTNEED);
 }
 
 void epoch_marker_finish(struct epoch_marker *marker)
 {
-    SM_ASSERT(marker->depth == 0 && marker->queue_count == 0);
-    munmap(marker->stack, marker->capacity * ENTRY_BYTES);
+    if (marker->stack != NULL)
+        munmap(marker->stack, marker->capacity * ENTRY_BYTES);
     marker->stack = NULL;
+    marker->capacity = 0;
 }

@@ -18,10 +18,22 @@ void epoch_pool_init(struct epoch_pool *pool, struct sm_manager *mm, enum epoch_
     pthread_mutex_init(&pool->lock, NULL);
 }
 
+/* Of large objects that are still there, whoever has them. */
+static void free_chunks(struct epoch_slab *slab)
+{
+    bool is_huge = slab->mapped_bytes > EPOCH_SLAB_BYTES;
+    size_t end = is_huge ? EPOCH_FIRST_BLOCK + 1 : EPOCH_SLAB_BLOCKS;
+    for (size_t i = EPOCH_FIRST_BLOCK; i < end; i++)
+        if (epoch_slab_block(slab, i)->state == EPOCH_BLOCK_LARGE)
+            free(epoch_slab_block(slab, i)->chunks);
+}
+
 void epoch_pool_finish(struct epoch_pool *pool)
 {
-    for (size_t i = 0; i < pool->slab_count; i++)
+    for (size_t i = 0; i < pool->slab_count; i++) {
+        free_chunks(pool->slabs[i]);
         epoch_slab_unmap(pool->mm, pool->slabs[i]);
+    }
     free(pool->slabs);
     pthread_mutex_destroy(&pool->lock);
 }
@@ -42,7 +54,7 @@ static bool directory_reserve(struct epoch_pool *pool)
 }
 
 /* Where the slab of that number is, or the next one. */
-static size_t directory_index(const struct epoch_pool *pool, uint64_t number)
+size_t epoch_pool_directory_index(const struct epoch_pool *pool, uint64_t number)
 {
     size_t first = 0, end = pool->slab_count;
     while (first < end) {
@@ -69,7 +81,7 @@ static void move_down(size_t *index, size_t removed)
 /* The order stays, which is what a walk goes by that has come half way. */
 static void directory_remove(struct epoch_pool *pool, struct epoch_slab *slab)
 {
-    size_t index = directory_index(pool, slab->number);
+    size_t index = epoch_pool_directory_index(pool, slab->number);
     SM_ASSERT(pool->slabs[index] == slab);
     memmove(&pool->slabs[index], &pool->slabs[index + 1], (--pool->slab_count - index) * sizeof(struct epoch_slab *));
     move_down(&pool->first_with_free, index);
@@ -98,7 +110,7 @@ static void lower(size_t *first, size_t index)
 /* This slab has something to offer again. */
 static void note_slab(struct epoch_pool *pool, const struct epoch_slab *slab)
 {
-    size_t index = directory_index(pool, slab->number);
+    size_t index = epoch_pool_directory_index(pool, slab->number);
     lower(&pool->first_with_free, index);
     lower(&pool->first_to_offer, index);
 }
@@ -175,7 +187,7 @@ static void occupy(struct epoch_pool *pool, struct epoch_block *block, enum epoc
     if (pool->free_count < pool->least_free_count)
         pool->least_free_count = pool->free_count;
     *block = (struct epoch_block){.state = (uint8_t)state,
-                                  .is_swept = true,
+                                  .swept_for = pool->colour,
                                   .is_touched = true,
                                   .is_poisoned = (slab->poisoned_blocks & bit) != 0};
     slab->poisoned_blocks &= ~bit;
@@ -203,18 +215,18 @@ struct epoch_block *epoch_pool_take_free(struct epoch_pool *pool)
 
 /* ---- Blocks with holes. ---- */
 
-static void sweep(struct epoch_pool *pool, struct epoch_block *block)
+static uint64_t bit_of(const struct epoch_block *block)
 {
-    epoch_slab_of(block)->unswept_blocks &= ~(UINT64_C(1) << epoch_block_index(block));
-    epoch_sweep_block(block, pool->colour);
+    return UINT64_C(1) << epoch_block_index(block);
 }
 
-/* Out of the pool's hands, swept. */
-static void hand_out(struct epoch_pool *pool, struct epoch_block *block)
+/* Out of the pool's hands. Where a sweep has not been, only what was free before is. */
+static void hand_out(struct epoch_block *block)
 {
-    epoch_slab_of(block)->hole_blocks &= ~(UINT64_C(1) << epoch_block_index(block));
+    struct epoch_slab *slab = epoch_slab_of(block);
+    slab->hole_blocks &= ~bit_of(block);
+    slab->unswept_blocks &= ~bit_of(block);
     block->is_touched = true;
-    sweep(pool, block);
 }
 
 struct epoch_block *epoch_pool_take(struct epoch_pool *pool)
@@ -222,15 +234,32 @@ struct epoch_block *epoch_pool_take(struct epoch_pool *pool)
     epoch_pool_lock(pool);
     struct epoch_block *block = find_lowest(pool, offered);
     if (block != NULL && block->state == EPOCH_BLOCK_USED)
-        hand_out(pool, block);
+        hand_out(block);
     else if ((block = obtain(pool)) != NULL)
         occupy(pool, block, EPOCH_BLOCK_USED);
     epoch_pool_unlock(pool);
     return block;
 }
 
-/* Under the lock. A block to be swept ahead, out of everybody's hands meanwhile; NULL: none is left. */
-static struct epoch_block *begin_sweep(struct epoch_pool *pool)
+static void note_unswept(struct epoch_pool *pool, const struct epoch_block *block)
+{
+    struct epoch_slab *slab = epoch_slab_of(block);
+    slab->unswept_blocks |= bit_of(block);
+    lower(&pool->first_unswept, epoch_pool_directory_index(pool, slab->number));
+}
+
+void epoch_pool_unsweep(struct epoch_pool *pool, uint8_t colour)
+{
+    epoch_pool_lock_settled(pool);
+    pool->colour = colour;
+    pool->first_unswept = 0;
+    for (size_t i = 0; i < pool->slab_count; i++)
+        pool->slabs[i]->unswept_blocks = pool->slabs[i]->hole_blocks | pool->slabs[i]->full_blocks;
+    epoch_pool_unlock(pool);
+}
+
+/* Under the lock. */
+static struct epoch_block *next_unswept(struct epoch_pool *pool)
 {
     for (; pool->first_unswept < pool->slab_count; pool->first_unswept++) {
         struct epoch_slab *slab = pool->slabs[pool->first_unswept];
@@ -238,26 +267,27 @@ static struct epoch_block *begin_sweep(struct epoch_pool *pool)
             continue;
         uint64_t bit = slab->unswept_blocks & -slab->unswept_blocks;
         slab->unswept_blocks &= ~bit;
-        pool->sweeping_is_offered = (slab->hole_blocks & bit) != 0;
         slab->hole_blocks &= ~bit;
         slab->full_blocks &= ~bit;
-        pool->is_sweeping = true;
         return epoch_slab_block(slab, lowest(bit));
     }
     return NULL;
 }
 
-static void end_sweep(struct epoch_pool *pool, struct epoch_block *block)
+struct epoch_block *epoch_pool_begin_sweep(struct epoch_pool *pool)
 {
-    struct epoch_slab *slab = epoch_slab_of(block);
-    uint64_t bit = UINT64_C(1) << epoch_block_index(block);
-    pool->is_sweeping = false;
-    if (!pool->sweeping_is_offered) {
-        slab->full_blocks |= bit;
-        return;
-    }
-    slab->hole_blocks |= bit;
-    note_slab(pool, slab);
+    epoch_pool_lock_settled(pool);
+    struct epoch_block *block = next_unswept(pool);
+    pool->is_sweeping = block != NULL;
+    epoch_pool_unlock(pool);
+    return block;
+}
+
+void epoch_pool_begin_sweep_of(struct epoch_pool *pool)
+{
+    epoch_pool_lock_settled(pool);
+    pool->is_sweeping = true;
+    epoch_pool_unlock(pool);
 }
 
 /* The block that is being swept comes back within a microsecond, if its thread runs. */
@@ -271,21 +301,6 @@ void epoch_pool_lock_settled(struct epoch_pool *pool)
     }
 }
 
-bool epoch_pool_sweep_one(struct epoch_pool *pool)
-{
-    epoch_pool_lock_settled(pool);
-    struct epoch_block *block = begin_sweep(pool);
-    uint8_t colour = pool->colour;
-    epoch_pool_unlock(pool);
-    if (block == NULL)
-        return false;
-    epoch_sweep_block(block, colour);
-    epoch_pool_lock(pool);
-    end_sweep(pool, block);
-    epoch_pool_unlock(pool);
-    return true;
-}
-
 /* Whoever takes the block finds the pattern, unless it was given back in between. */
 static void note_poison(struct epoch_pool *pool, struct epoch_block *block)
 {
@@ -293,9 +308,8 @@ static void note_poison(struct epoch_pool *pool, struct epoch_block *block)
         epoch_slab_of(block)->poisoned_blocks |= UINT64_C(1) << epoch_block_index(block);
 }
 
-static void poison_holes(struct epoch_pool *pool, struct epoch_block *block)
+static void poison_holes(const struct epoch_pool *pool, struct epoch_block *block)
 {
-    epoch_sweep_block(block, pool->colour);
     struct epoch_hole hole = epoch_sweep_find(block, 0);
     for (; hole.first != hole.end; hole = epoch_sweep_find(block, hole.end))
         epoch_poison(pool, epoch_block_start(block) + hole.first, hole.end - hole.first);
@@ -312,7 +326,6 @@ static void close_for_ever(struct epoch_pool *pool, struct epoch_block *block)
 
 static void release_empty(struct epoch_pool *pool, struct epoch_block *block)
 {
-    epoch_sweep_clear(block);
     if (pool->debug == EPOCH_DEBUG_NEVER_REUSE) {
         close_for_ever(pool, block);
         return;
@@ -325,16 +338,15 @@ static void release_empty(struct epoch_pool *pool, struct epoch_block *block)
 static void release_holes(struct epoch_pool *pool, struct epoch_block *block)
 {
     struct epoch_slab *slab = epoch_slab_of(block);
-    uint64_t bit = UINT64_C(1) << epoch_block_index(block);
-    uint32_t free_bytes = EPOCH_BLOCK_BYTES - block->live_granules * EPOCH_GRANULE_BYTES;
+    uint64_t bit = bit_of(block);
+    uint32_t free_bytes = EPOCH_BLOCK_BYTES - block->used_bytes;
     if ((pool->debug != EPOCH_DEBUG_NONE || SM_IS_ASAN) && block->is_touched)
         poison_holes(pool, block);
     block->is_touched = false;
-    if (!block->is_swept) {
-        slab->unswept_blocks |= bit;
-        lower(&pool->first_unswept, directory_index(pool, slab->number));
-    }
-    if (free_bytes < EPOCH_HOLES_WORTH_BYTES || pool->debug == EPOCH_DEBUG_NEVER_REUSE) {
+    if (block->swept_for != pool->colour)
+        note_unswept(pool, block);
+    uint32_t worth_bytes = block->is_worn ? EPOCH_HOLES_WORTH_WORN_BYTES : EPOCH_HOLES_WORTH_BYTES;
+    if (free_bytes < worth_bytes || pool->debug == EPOCH_DEBUG_NEVER_REUSE) {
         slab->full_blocks |= bit;
         return;
     }
@@ -342,25 +354,50 @@ static void release_holes(struct epoch_pool *pool, struct epoch_block *block)
     note_slab(pool, slab);
 }
 
-void epoch_pool_release(struct epoch_pool *pool, struct epoch_block *block)
+/* Under the lock. */
+static void release(struct epoch_pool *pool, struct epoch_block *block)
 {
-    epoch_pool_lock(pool);
-    SM_ASSERT(block->state == EPOCH_BLOCK_USED);
+    SM_ASSERT(block->state == EPOCH_BLOCK_USED && !block->is_open);
     block->awaits_grace = false;
     block->dead_bytes = 0;
-    if (block->live_granules == 0)
+    if (block->used_bytes == 0)
         release_empty(pool, block);
     else
         release_holes(pool, block);
+}
+
+void epoch_pool_release(struct epoch_pool *pool, struct epoch_block *block)
+{
+    epoch_pool_lock(pool);
+    release(pool, block);
     epoch_pool_unlock(pool);
 }
 
-static void gather_slab(struct epoch_pool *pool, struct epoch_slab *slab, struct epoch_block_list *list)
+void epoch_pool_end_sweep(struct epoch_pool *pool, struct epoch_block *block, bool is_kept)
+{
+    epoch_pool_lock(pool);
+    pool->is_sweeping = false;
+    if (!is_kept)
+        release(pool, block);
+    epoch_pool_unlock(pool);
+}
+
+void epoch_pool_keep(struct epoch_pool *pool, struct epoch_block *block)
+{
+    epoch_pool_lock(pool);
+    SM_ASSERT(block->state == EPOCH_BLOCK_USED && !block->is_open);
+    epoch_slab_of(block)->full_blocks |= bit_of(block);
+    if (block->swept_for != pool->colour)
+        note_unswept(pool, block);
+    epoch_pool_unlock(pool);
+}
+
+static void gather_slab(const struct epoch_pool *pool, struct epoch_slab *slab, struct epoch_block_list *list)
 {
     uint64_t held = slab->hole_blocks | slab->full_blocks;
     for (; held != 0; held &= held - 1) {
         struct epoch_block *block = epoch_slab_block(slab, lowest(held));
-        sweep(pool, block);
+        SM_ASSERT(block->swept_for == pool->colour);
         epoch_list_append(list, block);
     }
     slab->hole_blocks = slab->full_blocks = 0;
@@ -426,7 +463,7 @@ static struct epoch_block *take_huge(struct epoch_pool *pool, size_t bytes)
     directory_add(pool, slab);
     struct epoch_block *block = epoch_slab_block(slab, EPOCH_FIRST_BLOCK);
     *block = (struct epoch_block){
-        .state = EPOCH_BLOCK_LARGE, .is_swept = true, .large_bytes = round_up(bytes, EPOCH_PAGE_BYTES)};
+        .state = EPOCH_BLOCK_LARGE, .swept_for = pool->colour, .large_bytes = round_up(bytes, EPOCH_PAGE_BYTES)};
     return block;
 }
 
@@ -479,6 +516,8 @@ void epoch_pool_release_large(struct epoch_pool *pool, struct epoch_block *block
     SM_ASSERT(block->state == EPOCH_BLOCK_LARGE);
     epoch_pool_lock(pool);
     bool is_huge = slab->mapped_bytes > EPOCH_SLAB_BYTES;
+    free(block->chunks);
+    block->chunks = NULL;
     if (is_huge)
         release_huge(pool, slab);
     else
@@ -547,46 +586,4 @@ size_t epoch_pool_trim_all(struct epoch_pool *pool)
     pool->least_free_count = pool->free_count;
     epoch_pool_unlock(pool);
     return epoch_pool_trim(pool);
-}
-
-/* ---- Looking. ---- */
-
-/* The record of the slab has the place of a header; in a huge slab the object has that of all the rest. */
-static void visit_block(struct epoch_slab *slab, size_t index, epoch_block_visit *visit, void *context)
-{
-    bool is_header =
-        index == EPOCH_FIRST_BLOCK || (index > EPOCH_FIRST_BLOCK && slab->mapped_bytes == EPOCH_SLAB_BYTES);
-    if (!is_header)
-        return;
-    struct epoch_block *block = epoch_slab_block(slab, index);
-    if (block->state == EPOCH_BLOCK_USED || block->state == EPOCH_BLOCK_LARGE)
-        visit(context, block);
-}
-
-void epoch_pool_visit_of(struct epoch_pool *pool, const void *address, epoch_block_visit *visit, void *context)
-{
-    struct epoch_slab *slab = epoch_slab_of(address);
-    epoch_pool_lock_settled(pool);
-    size_t i = 0;
-    while (i < pool->slab_count && pool->slabs[i] != slab)
-        i++;
-    if (i < pool->slab_count)
-        visit_block(slab, epoch_slab_offset(address) / EPOCH_BLOCK_BYTES, visit, context);
-    epoch_pool_unlock(pool);
-}
-
-bool epoch_pool_visit_next(struct epoch_pool *pool, uint64_t *position, epoch_block_visit *visit, void *context)
-{
-    epoch_pool_lock_settled(pool);
-    size_t slab_index = directory_index(pool, *position / EPOCH_SLAB_BLOCKS);
-    bool exists = slab_index < pool->slab_count;
-    if (exists) {
-        struct epoch_slab *slab = pool->slabs[slab_index];
-        if (slab->number != *position / EPOCH_SLAB_BLOCKS)
-            *position = slab->number * EPOCH_SLAB_BLOCKS;
-        visit_block(slab, *position % EPOCH_SLAB_BLOCKS, visit, context);
-        ++*position;
-    }
-    epoch_pool_unlock(pool);
-    return exists;
 }

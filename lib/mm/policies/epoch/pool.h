@@ -11,7 +11,7 @@
  *
  * Giving back. A free block keeps its memory as long as allocation needs it now and then: the pool remembers how many
  * committed blocks lay free all the time since the last trim, and epoch_pool_trim gives back that many. The policy
- * trims every eighth cycle, so memory is given back when it has not been needed for eight.
+ * trims every eighth full cycle and every 64th young one, so memory is given back when it has not been needed for so many.
  *
  * Memory order. Everything here is under `lock`, which is held for a block's work at a time (a sweep of its granule
  * bytes at most, under a microsecond) and never across a wait. It is what orders whoever released a block (after its
@@ -24,6 +24,7 @@
 #include "epoch/slab.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 struct sm_manager;
 
@@ -32,6 +33,12 @@ enum epoch_debug {
     EPOCH_DEBUG_NONE,
     EPOCH_DEBUG_POISON,      /**< it is overwritten, so that whoever still reads it finds no object */
     EPOCH_DEBUG_NEVER_REUSE, /**< and it is never allocated again; whole blocks become inaccessible */
+};
+
+/** By the blocks' last conclusions. Any thread that sweeps adds; relaxed: figures, they order nothing. */
+struct epoch_occupancy {
+    _Atomic uint64_t live_bytes; /**< in blocks that objects share */
+    _Atomic uint64_t blocks;     /**< of these, those where something lives */
 };
 
 struct epoch_pool {
@@ -44,21 +51,20 @@ struct epoch_pool {
     size_t first_with_free;    /**< no slab before this one has a free block */
     size_t first_to_offer;     /**< nor a block with holes, or a free one that is committed, before this one */
     size_t first_unswept;      /**< nor a block that is not swept before this one */
-    bool is_sweeping;          /**< a block is in the hands of epoch_pool_sweep_one ... */
-    bool sweeping_is_offered;  /**< ... and goes back to those with holes, not to the full ones */
-    uint8_t colour;            /**< what survivors of the last cycle carry */
+    bool is_sweeping;          /**< a block is in the hands of whoever sweeps */
+    uint8_t colour;            /**< what old objects carry */
     uint64_t free_count;       /**< free blocks that are committed */
     uint64_t least_free_count; /**< of it since the last trim */
 };
 
-/** Least free bytes for which a block is searched for holes. */
-enum { EPOCH_HOLES_WORTH_BYTES = 2048 };
+/** Least free bytes for which a block is searched for holes: after a full cycle, and after a young one, for which it was searched before. */
+enum { EPOCH_HOLES_WORTH_BYTES = 2048, EPOCH_HOLES_WORTH_WORN_BYTES = EPOCH_BLOCK_BYTES / 4 };
 
 void epoch_pool_init(struct epoch_pool *pool, struct sm_manager *mm, enum epoch_debug debug);
 /** Give all memory back, whatever is in it. */
 void epoch_pool_finish(struct epoch_pool *pool);
 
-/** A swept block with room, holes or all of it; NULL when memory is refused. Threads: owner. */
+/** A block with room, holes or all of it; NULL when memory is refused. What is not swept there is not offered. Threads: owner. */
 struct epoch_block *epoch_pool_take(struct epoch_pool *pool);
 /** An empty block; NULL when memory is refused. Threads: owner. */
 struct epoch_block *epoch_pool_take_free(struct epoch_pool *pool);
@@ -73,10 +79,18 @@ void epoch_pool_release_large(struct epoch_pool *pool, struct epoch_block *block
 /** Take the lock, for whoever looks at granule bytes of blocks that are not its own: none of them is being swept. */
 void epoch_pool_lock_settled(struct epoch_pool *pool);
 
-/** Sweep one block ahead of its use. False: none is left. Threads: any. */
-bool epoch_pool_sweep_one(struct epoch_pool *pool);
+/** Old objects carry `colour` now: all used blocks in the pool's hands are to be swept. Threads: owner. Cost: O(slabs). */
+void epoch_pool_unsweep(struct epoch_pool *pool, uint8_t colour);
+/** Take the next block that is to be swept out of the pool; until epoch_pool_end_sweep it is in the caller's hands. NULL: none is left. Threads: any, one at a time. */
+struct epoch_block *epoch_pool_begin_sweep(struct epoch_pool *pool);
+/** The same for a block that was not in the pool's hands. */
+void epoch_pool_begin_sweep_of(struct epoch_pool *pool);
+/** It is swept, and goes back to the pool unless `is_kept`: then it is in the caller's hands for good. */
+void epoch_pool_end_sweep(struct epoch_pool *pool, struct epoch_block *block, bool is_kept);
+/** A used block goes back as it is, its holes not offered: all its objects are old. Threads: owner. */
+void epoch_pool_keep(struct epoch_pool *pool, struct epoch_block *block);
 
-/** Move all used blocks in the pool's hands to `list`, swept: a cycle begins. Threads: owner. Cost: O(blocks). */
+/** Move all used blocks in the pool's hands to `list`: a cycle begins, with the program stopped and all blocks swept. Threads: owner. Cost: O(blocks). */
 void epoch_pool_gather(struct epoch_pool *pool, struct epoch_block_list *list);
 
 /** Give back what was not needed since the last trim. Returns the blocks given back. Threads: any. Cost: a system call a block. */
@@ -96,6 +110,9 @@ bool epoch_pool_visit_next(struct epoch_pool *pool, uint64_t *position, epoch_bl
 
 /** Visit the block that `address` lies in, under the lock, if it holds objects. The address is not followed. Threads: owner. Cost: O(slabs). */
 void epoch_pool_visit_of(struct epoch_pool *pool, const void *address, epoch_block_visit *visit, void *context);
+
+/** Where the slab of that number is in the directory, or the next one. Under the lock. */
+size_t epoch_pool_directory_index(const struct epoch_pool *pool, uint64_t number);
 
 static inline void epoch_pool_lock(struct epoch_pool *pool)
 {

@@ -1,6 +1,7 @@
 /* Backlog bounds, safepoints, waits, stalled guards. */
 #include "epoch/epoch_internal.h"
 
+#include "event.h"
 #include "guard.h"
 #include "pause.h"
 
@@ -105,7 +106,11 @@ static void assist(struct epoch_policy *epoch, uint64_t backlog_bytes)
 {
     if (backlog_bytes < epoch->assist_floor_bytes)
         return;
+    uint64_t start_ns = sm_clock_ns();
     bool drained = epoch_drain(epoch, SM_PAUSE_ASSIST, EPOCH_ASSIST_WAIT_NS);
+    uint64_t left_bytes = epoch_backlog_bytes(epoch->reclaimer);
+    sm_event(epoch->base.mm, SM_EVENT_ASSIST, SM_CYCLE_FULL,
+             left_bytes < backlog_bytes ? backlog_bytes - left_bytes : 0, sm_clock_ns() - start_ns);
     epoch->assist_floor_bytes = drained ? 0 : backlog_bytes + epoch->bounds.hard_bytes / 16;
 }
 
@@ -164,7 +169,10 @@ void epoch_safepoint(struct sm_policy *policy)
     struct epoch_policy *epoch = epoch_of_base(policy);
     epoch_heap_safepoint(&epoch->heap);
     sm_weak_list_handed_back(&epoch->weak);
+    epoch_beside_safepoint(epoch);
+    epoch_young_safepoint(epoch);
     seal_in_time(epoch);
     repin_for_reclaimers(epoch);
     relieve(epoch);
+    epoch_young_safepoint_end(epoch);
 }

@@ -139,17 +139,6 @@ static struct timespec deadline_after(uint64_t timeout_ns)
 
 /* ---- Back-ends `thread` and `defer_rcu`. ---- */
 
-/* Sweep ahead for as long as there is nothing better to do. Called and left with the lock held. */
-static void sweep_ahead(struct epoch_reclaimer *reclaimer)
-{
-    bool found = true;
-    while (found && epoch_batch_is_empty(&reclaimer->queue) && !reclaimer->stop) {
-        pthread_mutex_unlock(&reclaimer->lock);
-        found = epoch_pool_sweep_one(&reclaimer->heap->pool);
-        pthread_mutex_lock(&reclaimer->lock);
-    }
-}
-
 /* Called and left with the lock held. */
 static void trim(struct epoch_reclaimer *reclaimer, size_t (*how)(struct epoch_pool *pool))
 {
@@ -165,7 +154,6 @@ static void await_work(struct epoch_reclaimer *reclaimer)
     bool is_trimmed = false;
     if (reclaimer->is_trim_due && !reclaimer->stop)
         trim(reclaimer, epoch_pool_trim);
-    sweep_ahead(reclaimer);
     while (epoch_batch_is_empty(&reclaimer->queue) && !reclaimer->stop) {
         struct timespec deadline = deadline_after(EPOCH_IDLE_TRIM_NS);
         int failed = is_trimmed ? pthread_cond_wait(&reclaimer->work, &reclaimer->lock)
@@ -359,6 +347,9 @@ void epoch_reclaimer_withdraw(struct epoch_reclaimer *reclaimer, struct epoch_ba
         pthread_cond_wait(&reclaimer->done, &reclaimer->lock);
     epoch_batch_take_living(&reclaimer->waiting, batch);
     epoch_batch_splice(batch, &reclaimer->queue);
+    /* Nothing is left to wait for but what is in its grace period. */
+    reclaimer->queued_sequence =
+        reclaimer->phase == EPOCH_PHASE_IDLE ? reclaimer->done_sequence : reclaimer->waiting_sequence;
     pthread_mutex_unlock(&reclaimer->lock);
 }
 

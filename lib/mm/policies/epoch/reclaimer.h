@@ -4,8 +4,8 @@
  * There is one queue, and at most one batch at a time waits for its grace period; what is sealed meanwhile is joined in
  * the queue and goes next. Who waits is the back-end's matter:
  *
- *   thread     our own thread, in synchronize_rcu, once there is enough or for a millisecond no more; it also sweeps
- *              ahead and gives memory back (pool.h)
+ *   thread     our own thread, in synchronize_rcu, once there is enough or for a millisecond no more; it also gives
+ *              memory back (pool.h)
  *   inline     the owner, in epoch_reclaimer_drain_inline, at moments that depend on the program alone
  *   call_rcu   liburcu's worker thread; it gathers for 10 ms before each grace period
  *   defer_rcu  liburcu's defer thread, up to 100 ms later; our own thread has the ring, for liburcu 0.13 lets a thread

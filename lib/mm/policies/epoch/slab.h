@@ -8,9 +8,13 @@
  * first of those describes the slab itself. So every address leads to its byte, its block and its slab by masks and
  * shifts alone, and large objects, which begin at a block of their own, need no other way.
  *
- * A granule's byte is 0 but for the first and the last granule of an object that a cycle marked: colour | START and
- * colour | END, both in one byte where the object is one granule. Two colours alternate from cycle to cycle, so that no
- * cycle clears marks; a sweep turns bytes of the other colour to 0 before the colour comes back (sweep.h).
+ * A granule's byte is 0 but for the first and the last granule of an old object, one that a cycle marked or that was made
+ * old without one: colour | START and colour | END, both in one byte where the object is one granule. Young cycles add
+ * marks of the colour there is; two colours alternate from one full cycle to the next, so that none clears marks, and a
+ * sweep turns bytes of the other colour to 0 before that colour comes back (sweep.h).
+ *
+ * While a full cycle marks beside the program, two threads write to the first granule's byte, and to nothing else of the
+ * same object: see barrier.h for who writes what.
  *
  * Committed is a block from its first use until it is given back, with the page of granule bytes that belongs to
  * it, and the headers of a slab as long as it is mapped. Address space that is merely mapped is not counted.
@@ -32,11 +36,13 @@ enum {
     EPOCH_FIRST_BLOCK = 4, /**< before it: headers and granule bytes */
     EPOCH_HEADER_BYTES = 256,
     EPOCH_HEADERS_BYTES = EPOCH_SLAB_BLOCKS * EPOCH_HEADER_BYTES,
+    /** Room of the largest object that shares a block with others. */
+    EPOCH_SHARED_MAX_BYTES = 32 * 1024,
     /** Largest run of blocks in one slab; a larger object has a mapping of its own. */
     EPOCH_RUN_BLOCKS_MAX = EPOCH_SLAB_BLOCKS - EPOCH_FIRST_BLOCK,
 };
 
-/** Bits of a granule's byte. The upper three are for log bits and claims, which concurrent cycles will need. */
+/** Bits of a granule's byte. */
 enum epoch_granule {
     EPOCH_COLOUR_NONE = 0,
     EPOCH_COLOUR_A = 1,
@@ -44,7 +50,9 @@ enum epoch_granule {
     EPOCH_COLOUR_MASK = 3,
     EPOCH_START = 4,
     EPOCH_END = 8,
-    EPOCH_RECENT = 16, /**< with START: an emergency kept it for younger than the last safepoint */
+    EPOCH_RECENT = 16,  /**< with START: may be younger than the last safepoint, though it is marked */
+    EPOCH_CLAIMED = 32, /**< with START: the program has logged its slots, the marker leaves them alone (R8) */
+    EPOCH_BUSY = 64,    /**< with START: the marker is reading its slots, the program waits (R8) */
 };
 
 /** What a block is at the moment. */
@@ -68,19 +76,24 @@ enum epoch_block_state {
 struct epoch_block {
     struct epoch_block *next, *previous; /**< in the list that holds it; `previous` among large ones only */
     uint8_t state;                       /**< enum epoch_block_state */
-    bool is_swept;                       /**< every granule byte that is not 0 has the last cycle's colour */
-    bool is_poisoned;                    /**< its holes were overwritten (poisoning.h) */
+    uint8_t swept_for; /**< every granule byte that is not 0 has this colour, but for what is being marked */
+    bool is_open;      /**< objects may have been made here since its last conclusion */
+    bool is_poisoned;  /**< its holes were overwritten (poisoning.h) */
     bool is_touched;   /**< its holes may have changed since: the pool handed it out, or something in it was retired */
+    bool is_worn;      /**< its last conclusion was a young cycle's: small holes in it were tried already */
     bool awaits_grace; /**< something here was retired and its grace period is not known to be over */
-    uint32_t live_granules; /**< that the last cycle marked, less those retired by hand since; LARGE: 0 or 1 */
-    uint32_t used_bytes;    /**< of USED: in objects neither retired nor released */
-    uint32_t dead_bytes;    /**< of USED that awaits its grace period: what the backlog counts for it */
+    uint32_t live_granules[2]; /**< of each colour (epoch_colour_index), without those below; LARGE: 0 or 1. The other
+                                    colour's are the marker's while it marks, and mean nothing otherwise */
+    uint32_t black_granules;   /**< made old by the owner in the other colour while a marker counts there */
+    uint32_t used_bytes;       /**< of USED: in objects whose room is not free to be used again */
+    uint32_t dead_bytes;       /**< of USED that awaits its grace period: what the backlog counts for it */
     uint32_t parsed_bytes;
     uint32_t recent_from;     /**< offset from which objects may be younger than the last safepoint op ... */
     uint64_t recent_sequence; /**< ... if this is the heap's */
-    uint64_t retire_epoch;    /**< in which something here was last retired; 0: never */
     uint64_t large_bytes;     /**< LARGE: committed pages of the run */
+    uint8_t *chunks;          /**< LARGE: state of its chunks of elements (chunks.h); NULL: it has none */
     uint32_t large_blocks;    /**< LARGE: blocks of the run */
+    uint32_t concluded_bytes; /**< of USED: what lived here at its last conclusion, as the heap's occupancy has it */
     uint32_t unused[10];
     uint64_t page_epochs[EPOCH_BLOCK_PAGES]; /**< by page: not after the birth of any object that begins there */
 } __attribute__((aligned(EPOCH_HEADER_BYTES)));
@@ -145,6 +158,23 @@ static inline char *epoch_block_start(const struct epoch_block *block)
 static inline uint8_t *epoch_block_granules(const struct epoch_block *block)
 {
     return epoch_granule_of(epoch_block_start(block));
+}
+
+/** Which of the two counts of a block belongs to `colour`. */
+static inline size_t epoch_colour_index(uint8_t colour)
+{
+    return colour >> 1;
+}
+
+static inline uint8_t epoch_other_colour(uint8_t colour)
+{
+    return (uint8_t)(EPOCH_COLOUR_MASK - colour);
+}
+
+/** The byte of an address, which another thread may be writing to. */
+static inline uint8_t epoch_granule_load(const void *address)
+{
+    return __atomic_load_n(epoch_granule_of(address), __ATOMIC_RELAXED);
 }
 
 static inline uint32_t epoch_block_offset(const struct epoch_block *block, const void *address)

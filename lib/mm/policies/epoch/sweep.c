@@ -1,16 +1,20 @@
 /* Granule bytes of one block, eight at a time. */
 #include "epoch/sweep.h"
 
-#include <string.h>
-
 enum { WORD_GRANULES = sizeof(uint64_t) };
 #define EVERY_BYTE UINT64_C(0x0101010101010101)
 
+typedef uint64_t granule_word __attribute__((may_alias));
+
+/* A marker may be writing to bytes of objects that live: from one colour to the other, so what is 0 or not stays so. */
 static uint64_t load_word(const uint8_t *granules)
 {
-    uint64_t word;
-    memcpy(&word, granules, sizeof(word));
-    return word;
+    return __atomic_load_n((const granule_word *)(const void *)granules, __ATOMIC_RELAXED);
+}
+
+static void store_word(uint8_t *granules, uint64_t word)
+{
+    __atomic_store_n((granule_word *)(void *)granules, word, __ATOMIC_RELAXED);
 }
 
 /* 0xFF for each byte that carries `colour`; the two colours are one bit each. */
@@ -23,7 +27,7 @@ _Static_assert(EPOCH_COLOUR_A == 1 && EPOCH_COLOUR_B == 2, "a colour shifted rig
 
 void epoch_sweep_block(struct epoch_block *block, uint8_t colour)
 {
-    if (block->is_swept)
+    if (block->swept_for == colour)
         return;
     uint8_t *granules = epoch_block_granules(block);
     for (size_t i = 0; i < EPOCH_BLOCK_GRANULES; i += WORD_GRANULES) {
@@ -31,15 +35,23 @@ void epoch_sweep_block(struct epoch_block *block, uint8_t colour)
         if (word == 0)
             continue;
         word &= select_colour(word, colour);
-        memcpy(granules + i, &word, sizeof(word));
+        store_word(granules + i, word);
     }
-    block->is_swept = true;
+    block->swept_for = colour;
 }
 
-void epoch_sweep_clear(struct epoch_block *block)
+bool epoch_sweep_is_clear(const struct epoch_block *block)
 {
-    memset(epoch_block_granules(block), 0, EPOCH_BLOCK_GRANULES);
-    block->is_swept = true;
+    const uint8_t *granules = epoch_block_granules(block);
+    size_t i = 0;
+    while (i < EPOCH_BLOCK_GRANULES && load_word(granules + i) == 0)
+        i += WORD_GRANULES;
+    return i == EPOCH_BLOCK_GRANULES;
+}
+
+static uint8_t load_byte(const uint8_t *granule)
+{
+    return __atomic_load_n(granule, __ATOMIC_RELAXED);
 }
 
 /* Little-endian or not: the first byte of memory that is not 0. */
@@ -54,7 +66,7 @@ static size_t first_byte(uint64_t word)
 static size_t next_set(const uint8_t *granules, size_t from, uint64_t mask)
 {
     for (; from % WORD_GRANULES != 0; from++)
-        if ((granules[from] & mask & 0xFF) != 0)
+        if ((load_byte(granules + from) & mask & 0xFF) != 0)
             return from;
     for (; from < EPOCH_BLOCK_GRANULES; from += WORD_GRANULES) {
         uint64_t word = load_word(granules + from) & mask;
@@ -67,20 +79,19 @@ static size_t next_set(const uint8_t *granules, size_t from, uint64_t mask)
 /* Behind the object that begins at granule `first`. */
 static size_t end_of_object(const uint8_t *granules, size_t first)
 {
-    SM_ASSERT((granules[first] & EPOCH_START) != 0);
-    if ((granules[first] & EPOCH_END) != 0)
+    SM_ASSERT((load_byte(granules + first) & EPOCH_START) != 0);
+    if ((load_byte(granules + first) & EPOCH_END) != 0)
         return first + 1;
     size_t last = next_set(granules, first + 1, UINT64_MAX);
-    SM_ASSERT(last < EPOCH_BLOCK_GRANULES && (granules[last] & (EPOCH_START | EPOCH_END)) == EPOCH_END);
+    SM_ASSERT(last < EPOCH_BLOCK_GRANULES && (load_byte(granules + last) & (EPOCH_START | EPOCH_END)) == EPOCH_END);
     return last + 1;
 }
 
 struct epoch_hole epoch_sweep_find(const struct epoch_block *block, uint32_t from)
 {
-    SM_ASSERT(block->is_swept);
     const uint8_t *granules = epoch_block_granules(block);
     size_t first = from / EPOCH_GRANULE_BYTES;
-    while (first < EPOCH_BLOCK_GRANULES && granules[first] != 0)
+    while (first < EPOCH_BLOCK_GRANULES && load_byte(granules + first) != 0)
         first = end_of_object(granules, first);
     size_t end = first == EPOCH_BLOCK_GRANULES ? first : next_set(granules, first, UINT64_MAX);
     return (struct epoch_hole){(uint32_t)first * EPOCH_GRANULE_BYTES, (uint32_t)end * EPOCH_GRANULE_BYTES};
@@ -94,7 +105,7 @@ uint32_t epoch_sweep_next_marked(const struct epoch_block *block, uint32_t from,
         return EPOCH_BLOCK_BYTES;
     for (;;) {
         granule = next_set(granules, granule, colour * EVERY_BYTE);
-        if (granule == EPOCH_BLOCK_GRANULES || (granules[granule] & EPOCH_START) != 0)
+        if (granule == EPOCH_BLOCK_GRANULES || (load_byte(granules + granule) & EPOCH_START) != 0)
             return (uint32_t)granule * EPOCH_GRANULE_BYTES;
         granule++;
     }

@@ -12,8 +12,8 @@
 /** Clear the bytes of whatever does not carry `colour`, if that was not done. */
 void epoch_sweep_block(struct epoch_block *block, uint8_t colour);
 
-/** Clear all bytes: the block is empty. */
-void epoch_sweep_clear(struct epoch_block *block);
+/** Whether all bytes are 0, as in a block that is empty. */
+bool epoch_sweep_is_clear(const struct epoch_block *block);
 
 /** A stretch without objects, as offsets into its block. Empty (first == end): none. */
 struct epoch_hole {
@@ -21,13 +21,13 @@ struct epoch_hole {
 };
 
 /**
- * The first hole of a swept block at or behind offset `from`, which lies inside no object.
+ * The first hole of a block at or behind offset `from`, which lies inside no object. What a sweep has yet to clear is no hole.
  *
  * Returns:     an empty hole at the block's end when there is none.
  */
 struct epoch_hole epoch_sweep_find(const struct epoch_block *block, uint32_t from);
 
-/** Offset of the first object at or behind `from` that carries `colour`; EPOCH_BLOCK_BYTES: none. The block need not be swept. */
+/** Offset of the first object at or behind `from` that carries `colour`, or one of two when that is EPOCH_COLOUR_MASK; EPOCH_BLOCK_BYTES: none. The block need not be swept. */
 uint32_t epoch_sweep_next_marked(const struct epoch_block *block, uint32_t from, uint8_t colour);
 
 /** Clear the two bytes of one object. */
