@@ -181,11 +181,22 @@ static json_t *cycle_json(const struct sm_cycle_record *cycle)
         {"backlog_bytes", cycle->backlog_bytes},
         {"occupied_bytes", cycle->occupied_bytes},
         {"hole_bytes", cycle->hole_bytes},
+        {"heap_bytes", cycle->heap_bytes},
+        {"goal_bytes", cycle->goal_bytes != 0 ? cycle->goal_bytes : HX_UNKNOWN},
+        {"logged_objects", cycle->logged_objects},
         {"pause_ns", cycle->pause_ns},
+        {"max_pause_ns", cycle->max_pause_ns},
+        {"mark_ns", cycle->mark_ns},
         {"cpu_ns", cycle->cpu_ns},
+        {"collector_cpu_ns", cycle->collector_cpu_ns},
+        {"slice_count", cycle->slice_count},
+        {"assist_count", cycle->assist_count},
     };
     hx_json_set_fields(object, fields, sizeof(fields) / sizeof(fields[0]));
     json_object_set_new(object, "trigger", json_string(sm_trigger_name(cycle->trigger)));
+    json_object_set_new(object, "kind", json_string(sm_cycle_kind_name(cycle->kind)));
+    json_object_set_new(object, "is_concurrent", json_boolean(cycle->is_concurrent));
+    json_object_set_new(object, "is_fallback", json_boolean(cycle->is_fallback));
     return object;
 }
 
@@ -213,6 +224,8 @@ static json_t *series_json(const struct hx_report *report)
             {"backlog_bytes", sample->backlog_bytes},
             {"rss_bytes", sample->rss_bytes},
             {"rss_anon_bytes", sample->rss_anon_bytes},
+            {"cycles_full", sample->cycles_full},
+            {"cycles_young", sample->cycles_young},
         };
         hx_json_set_fields(object, fields, sizeof(fields) / sizeof(fields[0]));
         json_array_append_new(array, object);

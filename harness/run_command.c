@@ -2,6 +2,7 @@
 
 #include "control.h"
 #include "csv_sink.h"
+#include "event_sink.h"
 #include "json_sink.h"
 #include "output_file.h"
 #include "report.h"
@@ -17,13 +18,16 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { OUTPUT_JSON, OUTPUT_CSV, OUTPUT_COUNT };
+enum { OUTPUT_JSON, OUTPUT_CSV, OUTPUT_EVENTS, OUTPUT_COUNT };
+
+static const enum hx_option_id output_options[OUTPUT_COUNT] = {HX_OPT_JSON, HX_OPT_CSV, HX_OPT_EVENTS};
 
 /* One run's large parts, on the heap. */
 struct session {
     struct hx_plan plan;
     struct hx_output outputs[OUTPUT_COUNT];
     struct hx_report report;
+    struct hx_event_sink events;
 };
 
 int hx_exit_refused(const char *line)
@@ -65,21 +69,40 @@ static sm_status open_output(struct hx_output *output, const struct hx_option *o
     return status;
 }
 
+/* NULL: not asked for. */
+static const char *output_path(const struct session *session, int index)
+{
+    const struct hx_run_options *options = &session->plan.options;
+    enum hx_option_id id = output_options[index];
+    return options->given[id] ? options->value[id].text : NULL;
+}
+
+static sm_status refuse_same_places(const struct session *session, struct sm_error *error)
+{
+    for (int later = 1; later < OUTPUT_COUNT; later++)
+        for (int earlier = 0; earlier < later; earlier++) {
+            const char *path = output_path(session, later);
+            const char *other = output_path(session, earlier);
+            if (path != NULL && other != NULL && hx_output_is_same_place(path, other))
+                return hx_refuse(error, "--%s=%s: expected another place than --%s",
+                                 hx_option(output_options[later])->name, path,
+                                 hx_option(output_options[earlier])->name);
+        }
+    return SM_OK;
+}
+
 /* Places written directly come first: after them there are temporary files, which a signal must not leave behind. */
 static sm_status open_outputs(struct session *session, struct sm_error *error)
 {
-    static const enum hx_option_id ids[OUTPUT_COUNT] = {HX_OPT_JSON, HX_OPT_CSV};
-    const struct hx_run_options *options = &session->plan.options;
-    if (options->given[HX_OPT_JSON] && options->given[HX_OPT_CSV] &&
-        hx_output_is_same_place(options->value[HX_OPT_JSON].text, options->value[HX_OPT_CSV].text))
-        return hx_refuse(error, "--csv=%s: expected another place than --json", options->value[HX_OPT_CSV].text);
-    sm_status status = SM_OK;
+    sm_status status = refuse_same_places(session, error);
     for (int i = 0; i < 2 * OUTPUT_COUNT && status == SM_OK; i++) {
         int index = i % OUTPUT_COUNT;
-        const char *path = options->given[ids[index]] ? options->value[ids[index]].text : NULL;
+        const char *path = output_path(session, index);
         if (path != NULL && hx_output_is_in_place(path) == (i < OUTPUT_COUNT))
-            status = open_output(&session->outputs[index], hx_option(ids[index]), path, error);
+            status = open_output(&session->outputs[index], hx_option(output_options[index]), path, error);
     }
+    if (hx_output_is_open(&session->outputs[OUTPUT_EVENTS]))
+        hx_event_sink_open(&session->events, &session->outputs[OUTPUT_EVENTS]);
     return status;
 }
 
@@ -110,10 +133,18 @@ static sm_status prepare(struct session *session, int argument_count, char *cons
     return status;
 }
 
+static bool commit_output(struct hx_output *output)
+{
+    struct sm_error error = {SM_OK, ""};
+    if (hx_output_commit(output, &error) == SM_OK)
+        return true;
+    fprintf(stderr, "harness: %s\n", error.detail);
+    return false;
+}
+
 static bool write_output(struct session *session, int index, bool (*write)(const struct hx_report *, FILE *))
 {
     struct hx_output *output = &session->outputs[index];
-    struct sm_error error = {SM_OK, ""};
     if (!hx_output_is_open(output))
         return true;
     errno = 0;
@@ -121,11 +152,19 @@ static bool write_output(struct session *session, int index, bool (*write)(const
         hx_output_fail(output, errno);
         return false;
     }
-    if (hx_output_commit(output, &error) != SM_OK) {
-        fprintf(stderr, "harness: %s\n", error.detail);
-        return false;
-    }
-    return true;
+    return commit_output(output);
+}
+
+/* They are written already, as they came. */
+static bool finish_events(struct session *session)
+{
+    struct hx_output *output = &session->outputs[OUTPUT_EVENTS];
+    if (!hx_output_is_open(output))
+        return true;
+    if (session->events.write_errno == 0)
+        return commit_output(output);
+    hx_output_fail(output, session->events.write_errno);
+    return false;
 }
 
 static bool write_results(struct session *session)
@@ -135,6 +174,7 @@ static bool write_results(struct session *session)
         takes_stdout = takes_stdout || hx_output_is_stdout(&session->outputs[i]);
     bool is_written = write_output(session, OUTPUT_JSON, hx_json_write);
     is_written = write_output(session, OUTPUT_CSV, hx_csv_write) && is_written;
+    is_written = finish_events(session) && is_written;
     if (!takes_stdout && session->plan.options.value[HX_OPT_QUIET].count == 0)
         hx_summary_print(&session->report, stdout);
     return hx_output_flush_stdout() && is_written;
@@ -163,6 +203,11 @@ static int exit_code(const struct hx_report *report)
     return report->status == HX_STATUS_INTERRUPTED ? HX_EXIT_INTERRUPTED : HX_EXIT_FAILED;
 }
 
+static struct hx_event_sink *asked_events(struct session *session)
+{
+    return session->events.output != NULL ? &session->events : NULL;
+}
+
 int hx_run_command(int argument_count, char *const arguments[])
 {
     struct sm_error error = {SM_OK, ""};
@@ -171,7 +216,8 @@ int hx_run_command(int argument_count, char *const arguments[])
         return hx_exit_refused("out of memory");
     int code = HX_EXIT_REFUSED;
     if (prepare(session, argument_count, arguments, &error) != SM_OK ||
-        hx_run_execute(&session->plan, &session->report, session->outputs, OUTPUT_COUNT, &error) != SM_OK) {
+        hx_run_execute(&session->plan, &session->report, asked_events(session), session->outputs, OUTPUT_COUNT,
+                       &error) != SM_OK) {
         hx_exit_refused(error.detail);
     } else {
         bool is_written = write_results_watched(session);

@@ -42,6 +42,7 @@ enum hx_option_id {
     HX_OPT_TIMEOUT,
     HX_OPT_JSON,
     HX_OPT_CSV,
+    HX_OPT_EVENTS,
     HX_OPT_SERIES_EVERY,
     HX_OPT_PROGRESS,
     HX_OPT_TRACE_GC,

@@ -189,7 +189,7 @@ static sm_status write_policy_text(struct hx_plan *plan, const char *spec, struc
 static bool runs_inline(const struct hx_plan *plan)
 {
     int index = hx_option_index(plan->policy->options, plan->policy->option_count, "reclaim");
-    if (plan->observer_count > 0)
+    if (plan->observer_count > 0 || is_chosen(plan, HX_OPT_COLLECTOR_THREADS, 1))
         return false;
     char word[64] = "inline";
     if (index >= 0)
@@ -450,13 +450,24 @@ static sm_status resolve_deaths(struct hx_plan *plan, struct sm_error *error)
                      measures_garbage ? "--garbage=oracle" : "--policy=malloc");
 }
 
+/* Where nothing marks beside the program the option means nothing, and the result says null. */
+static void resolve_collector_threads(struct hx_plan *plan)
+{
+    if ((plan->policy->capabilities & SM_CAP_CONCURRENT) != 0) {
+        if (!is_given(plan, HX_OPT_COLLECTOR_THREADS))
+            derive_count(plan, HX_OPT_COLLECTOR_THREADS, sm_collector_threads_auto());
+        return;
+    }
+    if (is_given(plan, HX_OPT_COLLECTOR_THREADS) && count_of(plan, HX_OPT_COLLECTOR_THREADS) != 0)
+        hx_note(&plan->notes, "--collector-threads=1 has no meaning for policy %s", plan->policy->name);
+    plan->options.has_value[HX_OPT_COLLECTOR_THREADS] = false;
+}
+
 static sm_status resolve_rest(struct hx_plan *plan, struct sm_error *error)
 {
     if (count_of(plan, HX_OPT_CHECK_TRACE) != 0 && plan->trace_path == NULL)
         return hx_refuse(error, "--check-trace: expected --workload=trace:FILE, not %s", plan->workload_name);
-    if (count_of(plan, HX_OPT_COLLECTOR_THREADS) != 0)
-        hx_note(&plan->notes, "--collector-threads=1: marking runs on the VM thread in this version, so 0 is in force");
-    derive_count(plan, HX_OPT_COLLECTOR_THREADS, 0);
+    resolve_collector_threads(plan);
     if (is_given(plan, HX_OPT_TIMEOUT))
         plan->timeout_ns = seconds_to_ns(plan->options.value[HX_OPT_TIMEOUT].real);
     const uint32_t frees = plan->policy->capabilities & (SM_CAP_BULK_FREE | SM_CAP_COUNTS | SM_CAP_COLLECT);
@@ -497,6 +508,8 @@ struct wl_config hx_plan_workload_config(const struct hx_plan *plan)
                 .memory_limit_bytes = plan->memory_limit_bytes,
                 .collect_every_bytes =
                     has_cycles && is_given(plan, HX_OPT_COLLECT_EVERY) ? count_of(plan, HX_OPT_COLLECT_EVERY) : 0,
+                .collector_threads =
+                    is_chosen(plan, HX_OPT_COLLECTOR_THREADS, 1) ? SM_COLLECTOR_THREADS_ONE : SM_COLLECTOR_THREADS_NONE,
                 .collect_every_safepoint = every_safepoint,
                 .fail_alloc_after = plan->fail_alloc_after,
             },

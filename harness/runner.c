@@ -1,6 +1,7 @@
 #include "runner.h"
 
 #include "control.h"
+#include "cycle_line.h"
 #include "death_recording.h"
 #include "observers.h"
 #include "oracle.h"
@@ -9,7 +10,6 @@
 #include "sapimem/policy.h"
 #include "signals.h"
 #include "spec_names.h"
-#include "summary.h"
 #include "workloads/checksum.h"
 #include "workloads/trace.h"
 
@@ -21,6 +21,7 @@
 struct run {
     const struct hx_plan *plan;
     struct hx_report *report;
+    struct hx_event_sink *events; /* NULL: nobody asked */
     struct hx_control control;
     struct hx_signals *signals;
     struct hx_observers *observers;
@@ -31,7 +32,7 @@ struct run {
     bool is_sampling;             /* until the last step */
     bool reached_end;             /* the work asked for was done */
     uint64_t work_start_ns;
-    uint64_t work_start_bytes; /* allocation clock after boot */
+    struct sm_stats work_start; /* after boot */
 };
 
 static void set_status(struct run *run, enum hx_run_status status, const char *error)
@@ -74,6 +75,11 @@ static void on_guard_stall(void *context, const struct sm_guard_report *report)
     hx_guard_log_add(&run->report->guards, report);
 }
 
+static void on_event(void *context, const struct sm_event *event)
+{
+    hx_event_sink_add((struct hx_event_sink *)context, event);
+}
+
 static uint64_t oracle_garbage(const struct run *run, const struct sm_stats *stats)
 {
     if (run->deaths.schedule != NULL)
@@ -106,6 +112,8 @@ static bool create_instance(struct run *run, struct sm_error *error)
         .on_pause = on_pause,
         .on_cycle = on_cycle,
         .on_guard_stall = on_guard_stall,
+        .on_event = run->events != NULL ? on_event : NULL,
+        .event_context = run->events,
         .on_tick = on_tick,
         .tick_bytes = run->plan->tick_bytes,
     };
@@ -245,7 +253,9 @@ static void measure_end_of_work(struct run *run, uint64_t wall_ns)
     hx_metrics_set(metrics, HX_METRIC_END_COMMITTED_BYTES, stats.committed_bytes);
     hx_metrics_set(metrics, HX_METRIC_END_RSS_ANON_BYTES, sampler->last.rss_anon_bytes);
     hx_metrics_set(metrics, HX_METRIC_SAMPLING_NS, sampler->cost_ns);
-    uint64_t step_bytes = stats.alloc_bytes - run->work_start_bytes;
+    hx_metrics_set(metrics, HX_METRIC_CYCLE_CPU_NS, stats.cycle_cpu_ns - run->work_start.cycle_cpu_ns);
+    hx_metrics_set(metrics, HX_METRIC_COLLECTOR_CPU_NS, stats.collector_cpu_ns - run->work_start.collector_cpu_ns);
+    uint64_t step_bytes = stats.alloc_bytes - run->work_start.alloc_bytes;
     hx_metrics_set(metrics, HX_METRIC_STEP_ALLOC_BYTES, step_bytes);
     if (wall_ns != 0)
         hx_metrics_set(metrics, HX_METRIC_THROUGHPUT_BYTES_PER_S,
@@ -255,10 +265,10 @@ static void measure_end_of_work(struct run *run, uint64_t wall_ns)
 static void work(struct run *run)
 {
     struct hx_metrics *metrics = &run->report->metrics;
+    sm_stats_get(run->instance->mm, &run->work_start);
+    hx_metrics_set(metrics, HX_METRIC_BOOT_ALLOC_BYTES, run->work_start.alloc_bytes);
     uint64_t process_ns = hx_process_cpu_ns();
     uint64_t thread_ns = hx_thread_cpu_ns();
-    run->work_start_bytes = sm_hot(run->instance->mm)->alloc_bytes;
-    hx_metrics_set(metrics, HX_METRIC_BOOT_ALLOC_BYTES, run->work_start_bytes);
     run->work_start_ns = hx_now_ns();
     run->is_working = true;
     run_steps(run);
@@ -362,6 +372,13 @@ static void measure_totals(struct run *run)
         {HX_METRIC_PEAK_COMMITTED_BYTES, stats.peak_committed_bytes},
         {HX_METRIC_PEAK_BACKLOG_BYTES, stats.peak_backlog_bytes},
         {HX_METRIC_CYCLES, stats.cycles},
+        {HX_METRIC_CYCLES_FULL, stats.cycles_by_kind[SM_CYCLE_FULL]},
+        {HX_METRIC_CYCLES_YOUNG, stats.cycles_by_kind[SM_CYCLE_YOUNG]},
+        {HX_METRIC_CYCLES_CONCURRENT, stats.concurrent_cycles},
+        {HX_METRIC_FALLBACKS, stats.fallbacks},
+        {HX_METRIC_SLICES, stats.slices},
+        {HX_METRIC_ASSISTS, stats.assists},
+        {HX_METRIC_LOGGED_OBJECTS, stats.logged_objects},
         {HX_METRIC_TRACED_OBJECTS, stats.traced_objects},
         {HX_METRIC_RETIRED_BYTES, stats.retired_bytes},
         {HX_METRIC_RECLAIMED_BYTES, stats.reclaimed_bytes},
@@ -487,11 +504,11 @@ static uint64_t timeout_left(const struct run *run)
     return timeout_ns > run->deaths.record_ns ? timeout_ns - run->deaths.record_ns : 1;
 }
 
-sm_status hx_run_execute(const struct hx_plan *plan, struct hx_report *report, const struct hx_output *outputs,
-                         size_t output_count, struct sm_error *error)
+sm_status hx_run_execute(const struct hx_plan *plan, struct hx_report *report, struct hx_event_sink *events,
+                         const struct hx_output *outputs, size_t output_count, struct sm_error *error)
 {
     assert(report->plan == plan);
-    struct run run = {.plan = plan, .report = report, .is_sampling = true};
+    struct run run = {.plan = plan, .report = report, .events = events, .is_sampling = true};
     hx_context_gather(&report->context);
     sm_status status = hx_deaths_record(plan, &run.deaths, error);
     /* Wrong arguments refuse the run; anything else that ends the recording is what came of it. */
@@ -506,6 +523,8 @@ sm_status hx_run_execute(const struct hx_plan *plan, struct hx_report *report, c
     }
     hx_progress_begin(&run.progress, plan, hx_now_ns());
     hx_sampler_begin(&report->sampler);
+    if (events != NULL)
+        events->start_ns = report->sampler.start_ns;
     hx_metrics_set(&report->metrics, HX_METRIC_BASELINE_RSS_BYTES, report->sampler.points[0].rss_bytes);
     status = SM_OK;
     if (report->status != HX_STATUS_OK) {

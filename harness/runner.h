@@ -6,16 +6,18 @@
 #ifndef HX_RUNNER_H
 #define HX_RUNNER_H
 
-#include "output_file.h"
+#include "event_sink.h"
 #include "report.h"
 
 /**
- * Run `plan` and fill `report`, whose plan is set; `outputs` are removed if the user insists on ending at once.
+ * Run `plan` and fill `report`, whose plan is set; events go to `events` as they come, unless that is NULL.
+ *
+ * `outputs` are removed if the user insists on ending at once.
  *
  * Returns: SM_OK when there is a result to write, whatever its status.
  * Errors:  SM_ERR_INVALID_ARGUMENT when the run was refused before anything ran, SM_ERR_SYSTEM; with a line.
  */
-sm_status hx_run_execute(const struct hx_plan *plan, struct hx_report *report, const struct hx_output *outputs,
-                         size_t output_count, struct sm_error *error);
+sm_status hx_run_execute(const struct hx_plan *plan, struct hx_report *report, struct hx_event_sink *events,
+                         const struct hx_output *outputs, size_t output_count, struct sm_error *error);
 
 #endif

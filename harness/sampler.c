@@ -75,6 +75,8 @@ void hx_sampler_tick(struct hx_sampler *sampler, const struct sm_stats *stats, u
         .backlog_bytes = stats->backlog_bytes,
         .rss_bytes = sampler->last.rss_bytes,
         .rss_anon_bytes = sampler->last.rss_anon_bytes,
+        .cycles_full = stats->cycles_by_kind[SM_CYCLE_FULL],
+        .cycles_young = stats->cycles_by_kind[SM_CYCLE_YOUNG],
     };
     assert(sample.clock_bytes >= sampler->last.clock_bytes);
     double distance = (double)(sample.clock_bytes - sampler->last.clock_bytes);

@@ -28,6 +28,7 @@ struct hx_sample {
     uint64_t backlog_bytes;
     uint64_t rss_bytes;
     uint64_t rss_anon_bytes;
+    uint64_t cycles_full, cycles_young; /**< so far */
 };
 
 /** Zeroed, then begun. */

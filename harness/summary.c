@@ -31,6 +31,16 @@ static void print_title(const struct hx_report *report, FILE *stream)
         fprintf(stream, "  error       %s\n", report->error);
 }
 
+/* Of all threads, as the CPU time before it. */
+static void print_cycle_share(const struct hx_metrics *metrics, FILE *stream)
+{
+    char text[HX_QUANTITY_BYTES];
+    uint64_t cycles_ns = metrics->value[HX_METRIC_CYCLE_CPU_NS] + metrics->value[HX_METRIC_COLLECTOR_CPU_NS];
+    uint64_t cpu_ns = metrics->value[HX_METRIC_CPU_NS];
+    fprintf(stream, "   in cycles %s, %.1f %%", hx_format_ns(cycles_ns, text),
+            cpu_ns != 0 ? 100 * (double)cycles_ns / (double)cpu_ns : 0);
+}
+
 static void print_work(const struct hx_report *report, FILE *stream)
 {
     const struct hx_metrics *metrics = &report->metrics;
@@ -41,6 +51,8 @@ static void print_work(const struct hx_report *report, FILE *stream)
     fprintf(stream, " %s%s)\n", report->plan->step_unit, hx_plural_s(metrics->value[HX_METRIC_STEPS]));
     print_metric(stream, "  cpu         ", metrics, HX_METRIC_CPU_NS, hx_format_ns);
     print_metric(stream, "   of which VM thread ", metrics, HX_METRIC_VM_CPU_NS, hx_format_ns);
+    if (hx_plan_has_cycles(report->plan))
+        print_cycle_share(metrics, stream);
     fputc('\n', stream);
 }
 
@@ -57,14 +69,29 @@ static void print_step_latency(const struct hx_report *report, FILE *stream)
             hx_format_ns(hx_histogram_quantile(service, 0.99), p99), hx_format_ns(service->maximum, max));
 }
 
+static void print_cycles(const struct hx_report *report, FILE *stream)
+{
+    const struct hx_metrics *metrics = &report->metrics;
+    print_metric(stream, "  cycles      ", metrics, HX_METRIC_CYCLES, hx_format_count);
+    if (metrics->value[HX_METRIC_CYCLES_YOUNG] != 0) {
+        print_metric(stream, ": ", metrics, HX_METRIC_CYCLES_YOUNG, hx_format_count);
+        print_metric(stream, " young, ", metrics, HX_METRIC_CYCLES_FULL, hx_format_count);
+        fputs(" full", stream);
+    }
+    if (metrics->value[HX_METRIC_FALLBACKS] != 0) {
+        print_metric(stream, "   finished by a stop ", metrics, HX_METRIC_FALLBACKS, hx_format_count);
+        print_metric(stream, " of ", metrics, HX_METRIC_CYCLES_CONCURRENT, hx_format_count);
+        fputs(" concurrent", stream);
+    }
+    print_metric(stream, "   destructors run ", metrics, HX_METRIC_DESTRUCTORS_RUN, hx_format_count);
+    fputc('\n', stream);
+}
+
 static void print_pauses(const struct hx_report *report, FILE *stream)
 {
     const struct hx_histogram *all = &report->pauses.all;
-    if (hx_plan_has_cycles(report->plan)) {
-        print_metric(stream, "  cycles      ", &report->metrics, HX_METRIC_CYCLES, hx_format_count);
-        print_metric(stream, "   destructors run ", &report->metrics, HX_METRIC_DESTRUCTORS_RUN, hx_format_count);
-        fputc('\n', stream);
-    }
+    if (hx_plan_has_cycles(report->plan))
+        print_cycles(report, stream);
     if (all->count == 0) {
         fputs("  pauses      none\n", stream);
         return;
@@ -148,15 +175,4 @@ void hx_summary_print(const struct hx_report *report, FILE *stream)
         print_before_work(report, stream);
     print_notes(&report->plan->notes, stream);
     print_notes(&report->notes, stream);
-}
-
-void hx_cycle_line_print(const struct sm_cycle_record *cycle, uint64_t elapsed_ns, FILE *stream)
-{
-    char pause[HX_QUANTITY_BYTES], cpu[HX_QUANTITY_BYTES], before[HX_QUANTITY_BYTES], live[HX_QUANTITY_BYTES],
-        backlog[HX_QUANTITY_BYTES];
-    fprintf(stream, "gc %" PRIu64 " @%.3fs %s: pause %s, cpu %s, %s -> %s live, %s backlog, %" PRIu64 " traced\n",
-            cycle->index, (double)elapsed_ns / 1e9, sm_trigger_name(cycle->trigger),
-            hx_format_ns(cycle->pause_ns, pause), hx_format_ns(cycle->cpu_ns, cpu),
-            hx_format_bytes(cycle->live_bytes + cycle->retired_bytes, before), hx_format_bytes(cycle->live_bytes, live),
-            hx_format_bytes(cycle->backlog_bytes, backlog), cycle->traced_objects);
 }
