@@ -11,19 +11,25 @@
 /* A block of values takes the inline path of allocation and is one chunk of a marker's. */
 enum { BLOCK_SLOTS = 128, REPLACEMENTS_PER_STEP = 8192, REPLACEMENTS_PER_SAFEPOINT = 256, SAMPLES_PER_STEP = 64 };
 
-enum churn_option { OPTION_OBJECTS, OPTION_PAYLOAD, OPTION_COUNT };
+enum churn_option { OPTION_OBJECTS, OPTION_PAYLOAD, OPTION_LINKED, OPTION_SHUFFLED, OPTION_COUNT };
 
 static const struct sm_option option_table[OPTION_COUNT] = {
     [OPTION_OBJECTS] = {"objects", SM_OPTION_COUNT, "objects", "1000000", 2, 1e9, NULL, "objects that live"},
     [OPTION_PAYLOAD] = {"payload", SM_OPTION_SIZE, "bytes", "24", 24, 1 << 20, NULL,
                         "size of an object: two pointers and two integers in it, and zeroes"},
+    [OPTION_LINKED] = {"linked", SM_OPTION_BOOL, "", "off", 0, 0, NULL,
+                       "objects refer to the directory, and so to all that lives"},
+    [OPTION_SHUFFLED] = {"shuffled", SM_OPTION_BOOL, "", "off", 0, 0, NULL,
+                         "the first objects are not in the order in which they are reached"},
 };
 
 enum { ROOT_DIRECTORY = GRAPH_ROOT_FIRST };
 
 struct node {
     struct sm_object header;
-    struct node *left, *right; /* both empty: a replaced object must not live on through another one */
+    /* Neither refers to another of its kind: a replaced object must not live on through one. */
+    struct sm_object *left; /* linked: the directory */
+    struct sm_object *right;
     uint32_t number, pattern;
 };
 
@@ -31,6 +37,7 @@ struct churn {
     struct graph_session session;
     uint64_t object_count;
     size_t payload_bytes;
+    bool is_linked, is_shuffled;
     sm_type_id node_type;
     uint64_t node_number; /* objects made so far */
     struct wl_random random;
@@ -71,9 +78,12 @@ static struct sm_object *new_block(struct churn *churn, uint64_t slot_count)
 
 static struct node *new_node(struct churn *churn)
 {
-    struct node *node = (struct node *)sm_alloc(churn->session.instance.mm, churn->node_type, churn->payload_bytes);
+    struct sm_manager *mm = churn->session.instance.mm;
+    struct node *node = (struct node *)sm_alloc(mm, churn->node_type, churn->payload_bytes);
     if (node == NULL)
         return NULL;
+    if (churn->is_linked)
+        sm_store_pointer(mm, &node->header, &node->left, churn->session.roots[ROOT_DIRECTORY]);
     node->number = (uint32_t)churn->node_number++;
     node->pattern = (node->number + (uint32_t)churn->session.seed) * UINT32_C(2654435761);
     return node;
@@ -168,6 +178,24 @@ static bool fill(struct churn *churn)
     return true;
 }
 
+/* Two objects change places; what each counts stays as it is. */
+static void exchange(struct churn *churn, uint64_t a, uint64_t b)
+{
+    struct sm_manager *mm = churn->session.instance.mm;
+    struct sm_value object_a = sm_value_from_object(&node_at(churn, a)->header, 0);
+    struct sm_value object_b = sm_value_from_object(&node_at(churn, b)->header, 0);
+    sm_store_move(mm, block_of(churn, a), value_slot(block_of(churn, a), a % BLOCK_SLOTS), object_b);
+    sm_store_move(mm, block_of(churn, b), value_slot(block_of(churn, b), b % BLOCK_SLOTS), object_a);
+}
+
+/* A stream of its own, so that the same objects are replaced in either order (Fisher and Yates 1938, Durstenfeld 1964). */
+static void shuffle(struct churn *churn)
+{
+    struct wl_random random = wl_random_seeded(~churn->session.seed);
+    for (uint64_t left_over = churn->object_count; left_over > 1; left_over--)
+        exchange(churn, left_over - 1, wl_random_below(&random, left_over));
+}
+
 static void trace_node(const struct sm_object *object, struct sm_visitor *visitor)
 {
     const struct node *node = (const struct node *)object;
@@ -186,7 +214,11 @@ static bool boot(struct graph_session *session)
                                 offsetof(struct node, right) - SM_HEADER_BYTES}},
     };
     struct churn *churn = (struct churn *)session;
-    return sm_type_register(session->instance.mm, &node, &churn->node_type) == SM_OK && fill(churn);
+    if (sm_type_register(session->instance.mm, &node, &churn->node_type) != SM_OK || !fill(churn))
+        return false;
+    if (churn->is_shuffled)
+        shuffle(churn);
+    return true;
 }
 
 /* ---- The workload ---- */
@@ -206,6 +238,8 @@ static sm_status create(const struct wl_config *config, struct wl_instance **ins
         return SM_ERR_OUT_OF_MEMORY;
     churn->object_count = config->options->value[OPTION_OBJECTS].count;
     churn->payload_bytes = config->options->value[OPTION_PAYLOAD].count;
+    churn->is_linked = config->options->value[OPTION_LINKED].count != 0;
+    churn->is_shuffled = config->options->value[OPTION_SHUFFLED].count != 0;
     churn->random = wl_random_seeded(config->seed);
     sm_status status = graph_session_open(&churn->session, &wl_churn, config, error);
     if (status != SM_OK) {

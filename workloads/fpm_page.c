@@ -150,21 +150,6 @@ static enum wl_step step(struct wl_instance *instance)
     return vm_session_step_result(&page->session, status);
 }
 
-/* Nothing lives on between requests. */
-static enum wl_step finish(struct wl_instance *instance)
-{
-    vm_session_fold(vm_session_of(instance), instance->steps_done);
-    return WL_STEP_DONE;
-}
-
-static void destroy(struct wl_instance *instance)
-{
-    if (instance == NULL)
-        return;
-    vm_session_close(vm_session_of(instance));
-    free(page_of(instance));
-}
-
 const struct wl_ops wl_fpm_page = {
     .name = "fpm-page",
     .summary = "page requests: boot data, templates with filter hooks, growing strings, request end",
@@ -175,6 +160,6 @@ const struct wl_ops wl_fpm_page = {
     .default_alloc_bytes = UINT64_C(5) << 29, /* 2.5 GiB */
     .create = create,
     .step = step,
-    .finish = finish,
-    .destroy = destroy,
+    .finish = vm_session_finish,
+    .destroy = vm_session_destroy,
 };

@@ -2,6 +2,7 @@
 #include "vm_session.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 sm_status vm_session_open(struct vm_session *session, const struct wl_ops *ops, const struct wl_config *config,
                           struct sm_error *error)
@@ -15,6 +16,7 @@ sm_status vm_session_open(struct vm_session *session, const struct wl_ops *ops, 
     session->instance.mm = vm_manager(session->vm);
     session->instance.checksum = WL_CHECKSUM_START;
     session->instance.observed_roots = "globals";
+    session->options = config->options;
     session->seed = config->seed;
     session->mutator_work_enabled = config->mutator_work;
     session->fault = config->fault;
@@ -26,6 +28,76 @@ void vm_session_close(struct vm_session *session)
 {
     vm_destroy(session->vm);
     session->vm = NULL;
+}
+
+struct iteration {
+    struct vm_session *session;
+    void (*body)(struct vm_session *session);
+};
+
+static void run_body(struct vm *vm, void *context)
+{
+    const struct iteration *iteration = (const struct iteration *)context;
+    (void)vm;
+    iteration->body(iteration->session);
+}
+
+static void run_boot(struct vm *vm, void *context)
+{
+    const struct iteration *iteration = (const struct iteration *)context;
+    struct vm_session *session = iteration->session;
+    if (sm_manager_sapi(session->instance.mm) == SM_SAPI_FPM)
+        vm_request_begin(vm);
+    mutator_work_boot(&session->work, vm, session->mutator_work_enabled);
+    iteration->body(session);
+}
+
+sm_status vm_session_create(size_t state_bytes, const struct wl_ops *ops, const struct wl_config *config,
+                            void (*boot)(struct vm_session *session), struct wl_instance **instance,
+                            struct sm_error *error)
+{
+    struct vm_session *session = (struct vm_session *)calloc(1, state_bytes);
+    if (session == NULL)
+        return SM_ERR_OUT_OF_MEMORY;
+    sm_status status = vm_session_open(session, ops, config, error);
+    if (status != SM_OK) {
+        free(session);
+        return status;
+    }
+    status = vm_iteration(session->vm, SM_HERE, run_boot, &(struct iteration){session, boot});
+    if (status == SM_OK) {
+        *instance = &session->instance;
+        return SM_OK;
+    }
+    (void)vm_session_step_result(session, status);
+    if (error != NULL)
+        *error = session->instance.error;
+    vm_session_destroy(&session->instance);
+    return status;
+}
+
+void vm_session_destroy(struct wl_instance *instance)
+{
+    if (instance == NULL)
+        return;
+    vm_session_close(vm_session_of(instance));
+    free(instance);
+}
+
+enum wl_step vm_session_iterate(struct wl_instance *instance, const char *site,
+                                void (*body)(struct vm_session *session))
+{
+    struct vm_session *session = vm_session_of(instance);
+    sm_status status = vm_iteration(session->vm, site, run_body, &(struct iteration){session, body});
+    if (status == SM_OK)
+        instance->steps_done++;
+    return vm_session_step_result(session, status);
+}
+
+enum wl_step vm_session_finish(struct wl_instance *instance)
+{
+    vm_session_fold(vm_session_of(instance), instance->steps_done);
+    return WL_STEP_DONE;
 }
 
 void vm_session_fold_value(struct vm_session *session, struct sm_value value, unsigned depth)

@@ -13,6 +13,7 @@ struct vm_session {
     struct wl_instance instance; /* First: the workload interface relies on it. */
     struct vm *vm;
     struct mutator_work work;
+    const struct sm_option_values *options; /**< of the workload's table */
     uint64_t seed;
     bool mutator_work_enabled;
     enum wl_fault fault;
@@ -27,10 +28,30 @@ sm_status vm_session_open(struct vm_session *session, const struct wl_ops *ops, 
 /** Destroy the VM. */
 void vm_session_close(struct vm_session *session);
 
+/**
+ * Create an instance, of `state_bytes` that begin with a session and are otherwise zero: the VM, under FPM a request that
+ * holds all of the program, the world of the mutator work, and what `boot` makes.
+ *
+ * Errors:      as vm_session_open, and what `boot` bailed out with; nothing is left behind then.
+ */
+sm_status vm_session_create(size_t state_bytes, const struct wl_ops *ops, const struct wl_config *config,
+                            void (*boot)(struct vm_session *session), struct wl_instance **instance,
+                            struct sm_error *error);
+
+/** Destroy it. NULL is fine. */
+void vm_session_destroy(struct wl_instance *instance);
+
+/** A step that is one run-loop iteration of `body`. */
+enum wl_step vm_session_iterate(struct wl_instance *instance, const char *site,
+                                void (*body)(struct vm_session *session));
+
 static inline struct vm_session *vm_session_of(struct wl_instance *instance)
 {
     return (struct vm_session *)instance;
 }
+
+/** The end of a run of which nothing lives on that could be read back. */
+enum wl_step vm_session_finish(struct wl_instance *instance);
 
 /** Fold a word into the instance's checksum. */
 static inline void vm_session_fold(struct vm_session *session, uint64_t word)
