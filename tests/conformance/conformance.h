@@ -19,6 +19,8 @@
 #include "sapimem/extension.h"
 #include "sapimem/policy.h"
 
+#include "policy_variants.h"
+
 enum { ROOTS_MAX = 64, NODE_EDGES = 4 };
 
 /** An object with edges and an id that is checked whenever it is met. */
@@ -33,7 +35,7 @@ struct node {
 /** What a test gets: a fresh manager of the policy under test, one type and a table of roots. */
 struct fixture {
     const struct sm_policy_ops *ops;
-    const char *policy; /**< its text: the name, and perhaps an option */
+    const struct policy_variant *variant; /**< its text: the name, and perhaps options; and who collects */
     struct sm_manager *mm;
     sm_type_id node_type;
     sm_type_id destructible_type;

@@ -30,7 +30,7 @@ void fixture_open(struct fixture *fixture, const struct sm_config *config)
     memset(fixture->roots, 0, sizeof(fixture->roots));
     fixture->destructor_calls = 0;
     fixture->config = *config;
-    fixture->config.policy = fixture->policy;
+    policy_variant_apply(fixture->variant, &fixture->config);
     if (sm_manager_create(&fixture->config, &fixture->mm, &error) != SM_OK)
         fail_msg("%s", error.detail);
     const struct sm_type plain = {.name = "node", .trace = node_trace};

@@ -89,7 +89,7 @@ static void request_end_makes_every_handle_stale(struct fixture *fixture)
 
 static void foreign_handles_are_refused(struct fixture *fixture)
 {
-    struct fixture other = {.ops = fixture->ops, .policy = fixture->policy};
+    struct fixture other = {.ops = fixture->ops, .variant = fixture->variant};
     fixture_open(&other, &(struct sm_config){0});
     sm_handle handle = node_handle(&other, node_new(&other, 15));
     struct sm_value value;

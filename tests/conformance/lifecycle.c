@@ -128,7 +128,7 @@ static void destructor_registration_is_checked(struct fixture *fixture)
 
 static void managers_are_independent(struct fixture *fixture)
 {
-    struct fixture other = {.ops = fixture->ops, .policy = fixture->policy};
+    struct fixture other = {.ops = fixture->ops, .variant = fixture->variant};
     fixture_open(&other, &(struct sm_config){0});
     fixture->roots[0] = node_new(fixture, 1);
     other.roots[0] = node_new(&other, 2);

@@ -1,4 +1,4 @@
-/** Runs every conformance test under every policy of the registry and each way it reclaims, and every situation of PHP's own tests. */
+/** Runs every conformance test under every policy of the registry and each way it reclaims and collects, and every situation of PHP's own tests. */
 #include "conformance.h"
 #include "php_case.h"
 #include "policy_variants.h"
@@ -16,30 +16,32 @@ enum { SUITE_COUNT = sizeof(suites) / sizeof(suites[0]), CASES_MAX = 2048 };
 struct test_case {
     const struct conformance_test *test;
     const struct sm_policy_ops *ops;
-    char policy[POLICY_VARIANT_BYTES];
+    struct policy_variant variant;
     char name[160];
 };
 
 static void run_case(void **state)
 {
     struct test_case *test_case = *state;
-    struct fixture fixture = {.ops = test_case->ops, .policy = test_case->policy};
+    struct fixture fixture = {.ops = test_case->ops, .variant = &test_case->variant};
     fixture_open(&fixture, &(struct sm_config){0});
     test_case->test->run(&fixture);
     fixture_close(&fixture);
 }
 
-static size_t add_cases(const struct sm_policy_ops *ops, const char *policy, struct test_case *cases, size_t count)
+static size_t add_cases(const struct sm_policy_ops *ops, const struct policy_variant *variant, struct test_case *cases,
+                        size_t count)
 {
+    char name[96];
+    policy_variant_name(variant, name, sizeof(name));
     for (size_t suite = 0; suite < SUITE_COUNT; suite++)
         for (const struct conformance_test *test = suites[suite]; test->name != NULL; test++) {
             if ((ops->capabilities & test->needs) != test->needs)
                 continue;
             if (count == CASES_MAX)
                 abort();
-            cases[count] = (struct test_case){.test = test, .ops = ops};
-            snprintf(cases[count].policy, sizeof(cases[count].policy), "%s", policy);
-            snprintf(cases[count].name, sizeof(cases[count].name), "%s/%s", policy, test->name);
+            cases[count] = (struct test_case){.test = test, .ops = ops, .variant = *variant};
+            snprintf(cases[count].name, sizeof(cases[count].name), "%s/%s", name, test->name);
             count++;
         }
     return count;
@@ -49,7 +51,7 @@ static size_t add_variants(const struct sm_policy_ops *ops, struct test_case *ca
 {
     struct policy_variants variants = policy_variants_of(ops);
     for (size_t i = 0; i < variants.count; i++)
-        count = add_cases(ops, variants.texts[i], cases, count);
+        count = add_cases(ops, &variants.variants[i], cases, count);
     return count;
 }
 

@@ -218,6 +218,7 @@ static void php_71_disabled_collector_keeps_garbage_until_enabled(struct vm_fixt
     if (vm_fixture_counts(fixture))
         expect_status(vm, 0, 0, 10001, 20000);
     drop_object_cycles(vm, 1);
+    vm_fixture_let_cycles_end(fixture);
     if (vm_fixture_counts(fixture))
         expect_status(vm, 1, 20000, 10001, 1);
     else

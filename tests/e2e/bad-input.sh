@@ -41,6 +41,8 @@ cases=(
     "--pacing|--threshold=4M --pacing=fixed:4M"
     "--pacing=sometimes|--pacing=sometimes"
     "--pacing=proportional:x|--pacing=proportional:x"
+    "pacing 'limit:0.2': expected a memory limit|--pacing=limit:0.2"
+    "--pacing=limit:2|--pacing=limit:2 --memory-limit=64M"
     "--pacing=zend:1|--policy=refcount --pacing=zend:1"
     "--pacing=zend:5000|--policy=epoch --pacing=zend:5000"
     "--sharing=both|--sharing=both"

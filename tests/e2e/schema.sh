@@ -57,6 +57,8 @@ clocks = [point["clock_bytes"] for point in good["series"]]
 assert clocks == sorted(clocks) and clocks[0] == 0
 assert documents["null"]["config"]["threshold"]["value"] is None and metric("null", "leaked_objects") > 0
 assert metric("observed", "observer_reads") > 0
+# CPU time is that of all threads, whoever they are.
+assert metric("observed", "cpu_ns") > metric("observed", "vm_cpu_ns")
 assert documents["stalled"]["status"] == "oom" and documents["stalled"]["guards"]
 assert documents["oom"]["status"] == "oom" and documents["oom"]["error"]
 assert documents["timeout"]["status"] == "timeout"

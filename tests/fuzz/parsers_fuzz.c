@@ -94,7 +94,7 @@ static void try_pacing(const char *text)
 {
     struct sm_error error = {0};
     struct sm_pacing pacing;
-    struct sm_pacing_input observed = {true, 1 << 20, 0.5, 1e6};
+    struct sm_pacing_input observed = {true, 1 << 20, 0.5, 1e6, 1 << 22};
     sm_status status = sm_pacing_parse(text, &pacing, &error);
     require_reason(status, &error);
     if (status != SM_OK)

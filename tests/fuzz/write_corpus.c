@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { OPERATIONS = 90, POLICIES = 6, MODES = 32, REFCOUNT = 2 };
+enum { OPERATIONS = 90, POLICIES = 6, WAYS = 4, MODES = 32, REFCOUNT = 2 };
 
 static FILE *create(const char *folder, const char *target, const char *name)
 {
@@ -25,7 +25,8 @@ static FILE *create(const char *folder, const char *target, const char *name)
 static void write_operations(const char *folder, unsigned code)
 {
     uint8_t bytes[MODEL_OPERATION_BYTES];
-    const uint8_t head[2] = {(uint8_t)(code % POLICIES), (uint8_t)(code * 7 % MODES)};
+    /* The first byte is the policy and, where that has several, the way it collects. */
+    const uint8_t head[2] = {(uint8_t)(code % (POLICIES * WAYS)), (uint8_t)(code * 7 % MODES)};
     FILE *file = create(folder, "vm_operations", model_code_name(code));
     fwrite(head, 1, sizeof(head), file);
     for (uint64_t i = 0; i < OPERATIONS; i++) {
@@ -97,6 +98,7 @@ static const struct {
     {"pacing-fixed", {4, 0}, "fixed:16M"},
     {"pacing-proportional", {4, 0}, "proportional:1.0"},
     {"pacing-sqrt", {4, 0}, "sqrt:4e-8"},
+    {"pacing-limit", {4, 0}, "limit:0.2"},
     {"pacing-zend", {4, 0}, "zend:10001"},
     {"pacing-never", {4, 0}, "never"},
     {"pacing-always", {4, 0}, "always"},

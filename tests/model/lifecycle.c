@@ -159,7 +159,9 @@ static struct vm_config vm_config_of(const struct model_config *config)
     manager->memory_limit_bytes = (config->modes & MODEL_LIMIT) != 0 ? MODEL_LIMIT_BYTES : 0;
     manager->fail_alloc_after = config->fail_alloc_after;
     manager->fail_alloc_count = config->fail_alloc_count;
-    manager->collect_every_bytes = 256 * 1024;
+    manager->collector_threads = config->collector_threads;
+    manager->threshold_bytes = config->threshold_bytes;
+    manager->collect_every_bytes = config->threshold_bytes == 0 ? 256 * 1024 : 0;
     return vm_config;
 }
 

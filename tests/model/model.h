@@ -49,8 +49,10 @@ struct model_config {
     const char *policy;                        /**< "NAME" or "NAME:options" */
     const struct sm_policy_ops *custom_policy; /**< wins over the name */
     unsigned modes;
-    uint64_t check_every;                        /**< operations; 0: only where an operation asks for it */
-    bool is_deep;                                /**< every check looks whether what it reads is in the heap */
+    enum sm_collector_threads collector_threads;
+    uint64_t threshold_bytes; /**< of automatic cycles; 0: one each 256 KiB, with the program stopped */
+    uint64_t check_every;     /**< operations; 0: only where an operation asks for it */
+    bool is_deep;             /**< every check looks whether what it reads is in the heap */
     uint64_t fail_alloc_after, fail_alloc_count; /**< as in sm_config */
     uint64_t tamper_at;                          /**< the operation before which `tamper` runs */
     /** A deliberate error, for controls; false: nothing to tamper with yet, asked again before the next operation. */

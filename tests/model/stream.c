@@ -21,6 +21,10 @@ static uint64_t length_of(const struct model_stream *stream)
 
 static void take_figures(const struct model *model, struct model_figures *figures)
 {
+    struct sm_stats stats;
+    sm_stats_get(model->mm, &stats);
+    figures->young_cycles = stats.cycles_by_kind[SM_CYCLE_YOUNG];
+    figures->concurrent_cycles = stats.concurrent_cycles;
     figures->operations = model->operations;
     figures->bailouts = model->bailout_total;
     figures->destructors = model->destructors_run;

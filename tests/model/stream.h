@@ -17,6 +17,7 @@ struct model_stream {
 /** What a run did, in sums. */
 struct model_figures {
     uint64_t operations, bailouts, destructors, checks;
+    uint64_t young_cycles, concurrent_cycles;
     bool has_tampered;
     uint64_t requests; /**< for memory from the system */
     uint64_t finished_code_counts[MODEL_CODE_COUNT];

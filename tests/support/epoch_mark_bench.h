@@ -8,8 +8,8 @@
 #include "check.h"
 #include "test_scale.h"
 
+#include "epoch/chunks.h"
 #include "epoch/epoch_internal.h"
-#include "epoch/mark.h"
 
 #include "manager_internal.h"
 
@@ -82,12 +82,12 @@ static inline void trace_head(const struct sm_object *object, struct sm_visitor 
 
 static const struct sm_layout head = {.kind = SM_LAYOUT_HEAD, .pointer_count = 1, .pointers = {0}, .used = 8};
 
-/* One edge, kept as its complement, so that none but this function finds it. */
+/* One edge, kept as its complement in a value that is a number, so that none but this function finds it. */
 static inline void trace_opaque(const struct sm_object *object, struct sm_visitor *visitor)
 {
-    uint64_t hidden = ~*(const uint64_t *)sm_payload_const(object);
-    if (hidden != UINT64_MAX)
-        visitor->edge(visitor, (struct sm_object *)(uintptr_t)hidden);
+    uint64_t hidden = ((const struct sm_value *)sm_payload_const(object))->payload;
+    if (hidden != 0)
+        visitor->edge(visitor, (struct sm_object *)(uintptr_t)~hidden);
 }
 
 static inline void count_destroyed(struct sm_manager *mm, struct sm_object *object, void *context)
@@ -210,9 +210,17 @@ static inline void set_pointer(struct bench *bench, struct sm_object *owner, siz
     sm_store_pointer(bench->mm, owner, (char *)sm_payload(owner) + offset, target);
 }
 
-static inline void set_hidden(struct sm_object *owner, const struct sm_object *target)
+static inline void set_hidden(struct bench *bench, struct sm_object *owner, const struct sm_object *target)
 {
-    *(uint64_t *)sm_payload(owner) = ~(uint64_t)(uintptr_t)target;
+    struct sm_value value = {~(uint64_t)(uintptr_t)target, 1};
+    sm_store(bench->mm, owner, (struct sm_value *)sm_payload(owner), value);
+}
+
+/* So that garbage is in every block, beside what lives. */
+static inline void make_garbage(struct bench *bench)
+{
+    make_leaf(bench, 8, false);
+    make_values(bench, 2, false);
 }
 
 /* ---- After the cycle. ---- */
@@ -281,26 +289,43 @@ static inline bool all_bytes_agree(const struct bench *bench)
     return agree;
 }
 
+struct block_counts {
+    size_t index; /* of the heap's colour */
+    bool agree;
+};
+
+/* The other colour's count means nothing, and what the owner counts apart is taken in at the end of a cycle. */
 static inline void see_block(void *context, struct epoch_block *block)
 {
-    bool *agree = context;
-    if (block->state == EPOCH_BLOCK_USED && block->live_granules != 0)
-        *agree = false;
+    struct block_counts *counts = context;
+    if (block->live_granules[counts->index] != 0 || block->black_granules != 0)
+        counts->agree = false;
+}
+
+/* A large object, which may have more granules than a count holds, counts as one. */
+static inline void add_to_block(const struct bench *bench, const struct sm_object *object, uint32_t sign)
+{
+    struct epoch_block *block = epoch_block_of(object);
+    uint32_t granules = block->state == EPOCH_BLOCK_LARGE ? 1 : granules_of(object);
+    block->live_granules[epoch_colour_index(heap_of(bench)->colour)] += sign * granules;
+}
+
+static inline void add_survivors(const struct bench *bench, uint32_t sign)
+{
+    for (size_t i = 0; i < bench->count; i++)
+        if (bench->items[i].lives)
+            add_to_block(bench, bench->items[i].object, sign);
 }
 
 /* Take from each block what its survivors account for: nothing may be left. Then put it back. */
 static inline bool blocks_agree(const struct bench *bench)
 {
-    bool agree = true;
-    for (size_t i = 0; i < bench->count; i++)
-        if (bench->items[i].lives)
-            epoch_block_of(bench->items[i].object)->live_granules -= granules_of(bench->items[i].object);
-    for (uint64_t position = 0; epoch_pool_visit_next(&heap_of(bench)->pool, &position, see_block, &agree);)
+    struct block_counts counts = {epoch_colour_index(heap_of(bench)->colour), true};
+    add_survivors(bench, UINT32_MAX); /* modulo 2^32, less */
+    for (uint64_t position = 0; epoch_pool_visit_next(&heap_of(bench)->pool, &position, see_block, &counts);)
         ;
-    for (size_t i = 0; i < bench->count; i++)
-        if (bench->items[i].lives)
-            epoch_block_of(bench->items[i].object)->live_granules += granules_of(bench->items[i].object);
-    return agree;
+    add_survivors(bench, 1);
+    return counts.agree;
 }
 
 static inline bool survivors_agree(struct bench *bench)

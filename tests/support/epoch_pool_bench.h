@@ -21,7 +21,13 @@
 #define KIB ((size_t)1024)
 #define BLOCK_COST (EPOCH_BLOCK_BYTES + (size_t)EPOCH_PAGE_BYTES) /* with its granule bytes */
 
-enum { HELD_MAX = 400, USABLE_BLOCKS = EPOCH_RUN_BLOCKS_MAX, SURVIVOR_GRANULES = 3 };
+enum {
+    HELD_MAX = 400,
+    USABLE_BLOCKS = EPOCH_RUN_BLOCKS_MAX,
+    SURVIVOR_GRANULES = 3,
+    DEAD_FIRST = 100,
+    DEAD_GRANULES = 50
+};
 
 struct held {
     struct epoch_block *block;
@@ -94,7 +100,7 @@ static inline size_t round_to_pages(size_t bytes)
 }
 
 /* What one block of a shared slab holds of the system's memory, and whether slab and header say the same of it. */
-static inline void count_block(struct books *books, struct epoch_slab *slab, size_t index)
+static inline void count_block(struct books *books, uint8_t colour, struct epoch_slab *slab, size_t index)
 {
     const struct epoch_block *block = epoch_slab_block(slab, index);
     uint64_t bit = UINT64_C(1) << index;
@@ -109,7 +115,8 @@ static inline void count_block(struct books *books, struct epoch_slab *slab, siz
     bool is_listed = ((slab->hole_blocks | slab->full_blocks) & bit) != 0,
          is_unswept = (slab->unswept_blocks & bit) != 0;
     books->agree = books->agree && (!is_listed || block->state == EPOCH_BLOCK_USED) && (!is_unswept || is_listed) &&
-                   (slab->hole_blocks & slab->full_blocks & bit) == 0 && is_unswept == (is_listed && !block->is_swept);
+                   (slab->hole_blocks & slab->full_blocks & bit) == 0 &&
+                   is_unswept == (is_listed && block->swept_for != colour);
     books->listed += is_listed;
     if (block->state == EPOCH_BLOCK_USED) {
         books->used++;
@@ -124,7 +131,7 @@ static inline void count_block(struct books *books, struct epoch_slab *slab, siz
     }
 }
 
-static inline void count_slab(struct books *books, struct epoch_slab *slab)
+static inline void count_slab(struct books *books, uint8_t colour, struct epoch_slab *slab)
 {
     if (slab->mapped_bytes > EPOCH_SLAB_BYTES) {
         const struct epoch_block *block = epoch_slab_block(slab, EPOCH_FIRST_BLOCK);
@@ -136,7 +143,7 @@ static inline void count_slab(struct books *books, struct epoch_slab *slab)
     books->committed_bytes += EPOCH_HEADERS_BYTES;
     books->agree = books->agree && (slab->free_blocks & ~EPOCH_SLAB_ALL_FREE) == 0;
     for (size_t i = EPOCH_FIRST_BLOCK; i < EPOCH_SLAB_BLOCKS; i++)
-        count_block(books, slab, i);
+        count_block(books, colour, slab, i);
 }
 
 static inline size_t held_blocks(const struct bench *bench)
@@ -161,7 +168,7 @@ static inline struct books count_all(const struct epoch_pool *pool)
 {
     struct books books = {.agree = true};
     for (size_t i = 0; i < pool->slab_count; i++) {
-        count_slab(&books, pool->slabs[i]);
+        count_slab(&books, pool->colour, pool->slabs[i]);
         books.agree = books.agree && places_agree(pool, i);
     }
     return books;
@@ -221,8 +228,10 @@ static inline struct held *hold_empty(struct bench *bench, struct epoch_block *b
 {
     struct held *held = hold(bench, block, 0);
     assert_int_equal(block->state, EPOCH_BLOCK_USED);
-    assert_true(block->is_swept && !block->awaits_grace);
-    assert_int_equal(block->live_granules + block->used_bytes + block->parsed_bytes, 0);
+    assert_int_equal(block->swept_for, bench->pool.colour);
+    assert_false(block->awaits_grace || block->is_open);
+    assert_int_equal(block->live_granules[0] + block->live_granules[1] + block->black_granules, 0);
+    assert_int_equal(block->used_bytes + block->dead_bytes + block->parsed_bytes, 0);
     assert_true(granules_are_zero(block));
     bool is_untouched = epoch_unpoison(&bench->pool, epoch_block_start(block), EPOCH_BLOCK_BYTES);
     assert_true(is_untouched || !block->is_poisoned);
@@ -272,50 +281,117 @@ static inline void drop_all(struct bench *bench)
         drop(bench, bench->count - 1);
 }
 
-/* A block in which the first few granules live on and something behind them died. */
+/* A block in which the first few granules live on and something behind them died; no sweep has been there. */
 static inline void release_with_survivor(struct bench *bench, size_t index)
 {
+    const uint8_t colour = bench->pool.colour, other = epoch_other_colour(colour);
     struct held held = bench->held[index];
     assert_int_equal(held.bytes, 0);
     bench->held[index] = bench->held[--bench->count];
-    mark_granules(held.block, 0, SURVIVOR_GRANULES, bench->pool.colour);
-    mark_granules(held.block, 100, 50, EPOCH_COLOUR_B);
-    held.block->live_granules = SURVIVOR_GRANULES;
-    held.block->is_swept = false;
+    mark_granules(held.block, 0, SURVIVOR_GRANULES, colour);
+    mark_granules(held.block, DEAD_FIRST, DEAD_GRANULES, other);
+    held.block->live_granules[epoch_colour_index(colour)] = SURVIVOR_GRANULES;
+    held.block->used_bytes = (SURVIVOR_GRANULES + DEAD_GRANULES) * EPOCH_GRANULE_BYTES;
+    held.block->swept_for = other;
     epoch_pool_release(&bench->pool, held.block);
 }
 
-/* The survivor's memory is whole; then it dies too. */
+/* What the heap does to a block that it sweeps: what carries the pool's colour is what is used. */
+static inline void conclude_block(const struct bench *bench, struct epoch_block *block)
+{
+    const uint8_t colour = bench->pool.colour;
+    size_t index = epoch_colour_index(colour);
+    epoch_sweep_block(block, colour);
+    block->live_granules[1 - index] = 0;
+    block->used_bytes = block->live_granules[index] * EPOCH_GRANULE_BYTES;
+    block->is_touched = true;
+}
+
+/* Sweep the next block, as if no grace period were needed. NULL: none is left. */
+static inline struct epoch_block *sweep_next(struct bench *bench)
+{
+    struct epoch_block *block = epoch_pool_begin_sweep(&bench->pool);
+    if (block == NULL)
+        return NULL;
+    assert_int_not_equal(block->swept_for, bench->pool.colour);
+    conclude_block(bench, block);
+    epoch_pool_end_sweep(&bench->pool, block, false);
+    return block;
+}
+
+static inline void sweep_all(struct bench *bench)
+{
+    while (sweep_next(bench) != NULL)
+        ;
+}
+
+/* One bit of the random number decides whether a block's survivor gets the new colour or dies. */
+static inline void mark_survivor(struct bench *bench, struct epoch_block *block, uint8_t colour)
+{
+    uint8_t *granules = epoch_block_granules(block);
+    if (next_random(bench, 2) == 0)
+        return;
+    granules[0] = granules[SURVIVOR_GRANULES - 1] = 0;
+    mark_granules(block, 0, SURVIVOR_GRANULES, colour);
+    block->live_granules[epoch_colour_index(colour)] = SURVIVOR_GRANULES;
+}
+
+/* A cycle: some of the survivors in the pool's hands are marked with the other colour, which old objects carry from now on. */
+static inline void change_colour(struct bench *bench)
+{
+    const uint8_t colour = epoch_other_colour(bench->pool.colour);
+    sweep_all(bench);
+    for (size_t i = 0; i < bench->pool.slab_count; i++) {
+        struct epoch_slab *slab = bench->pool.slabs[i];
+        for (uint64_t left = slab->hole_blocks | slab->full_blocks; left != 0; left &= left - 1)
+            mark_survivor(bench, epoch_slab_block(slab, (size_t)__builtin_ctzll(left)), colour);
+    }
+    epoch_pool_unsweep(&bench->pool, colour);
+}
+
+/* Its holes are all that is not used, and nobody wrote to them. */
+static inline void open_holes(const struct bench *bench, struct epoch_block *block)
+{
+    size_t free_bytes = 0;
+    struct epoch_hole hole = epoch_sweep_find(block, 0);
+    for (; hole.first != hole.end; hole = epoch_sweep_find(block, hole.end)) {
+        size_t bytes = hole.end - hole.first;
+        bool is_untouched = epoch_unpoison(&bench->pool, epoch_block_start(block) + hole.first, bytes);
+        assert_true(is_untouched || !block->is_poisoned);
+        assert_true(hole.first >= SURVIVOR_GRANULES * EPOCH_GRANULE_BYTES);
+        free_bytes += bytes;
+    }
+    assert_int_equal(free_bytes, EPOCH_BLOCK_BYTES - block->used_bytes);
+}
+
+/* The survivor's memory is whole; then it dies too, and what no sweep has cleared goes with it. */
 static inline struct held *hold_again(struct bench *bench, struct epoch_block *block)
 {
-    assert_true(block->is_swept);
-    struct epoch_hole hole = epoch_sweep_find(block, 0);
-    assert_int_equal(hole.first, SURVIVOR_GRANULES * EPOCH_GRANULE_BYTES);
-    assert_int_equal(hole.end, EPOCH_BLOCK_BYTES);
-    bool is_untouched = epoch_unpoison(&bench->pool, epoch_block_start(block) + hole.first, hole.end - hole.first);
-    assert_true(is_untouched || !block->is_poisoned);
     uint64_t id;
+    open_holes(bench, block);
     memcpy(&id, epoch_block_start(block), sizeof(id));
     assert_true(id != 0 && id <= bench->next_id);
     block->is_touched = true; /* unpoisoned just now, and stamped */
-    block->live_granules = 0;
-    epoch_sweep_clear(block);
+    block->live_granules[0] = block->live_granules[1] = block->used_bytes = 0;
+    block->swept_for = bench->pool.colour;
+    memset(epoch_block_granules(block), 0, EPOCH_BLOCK_GRANULES);
     struct held *held = hold(bench, block, 0);
     stamp(held);
     return held;
 }
 
-/* Whatever the pool would rather hand out: a block with holes, or an empty one. */
 static inline struct held *take_any(struct bench *bench)
 {
     struct epoch_block *block = epoch_pool_take(&bench->pool);
     if (block == NULL)
         return NULL;
-    return block->live_granules != 0 ? hold_again(bench, block) : hold_empty(bench, block);
+    return block->used_bytes != 0 ? hold_again(bench, block) : hold_empty(bench, block);
 }
 
+/* As a cycle does that stops the program, which wants all blocks swept. */
 static inline void gather(struct bench *bench)
 {
+    sweep_all(bench);
     struct epoch_block_list list = {0};
     struct epoch_block *block;
     size_t expected = listed(&bench->pool);

@@ -306,6 +306,8 @@ static void safepoint(struct sm_policy *policy)
     walk(policy, age_object, NULL);
     if (!lists->keep_backlog)
         drain_backlog(lists);
+    if (lists->at_safepoint != NULL)
+        lists->at_safepoint(lists);
 }
 
 static void mark_edge(struct sm_visitor *visitor, struct sm_object *target)
@@ -362,10 +364,11 @@ static void sweep_object(void *context, struct sm_object *object)
 static sm_status collect(struct sm_policy *policy, enum sm_collect_kind kind, enum sm_trigger trigger,
                          struct sm_cycle_record *record)
 {
-    (void)kind;
     struct list_policy *lists = of_base(policy);
     lists->calls.collect++;
     lists->last_trigger = trigger;
+    if (lists->collect_instead != NULL)
+        return lists->collect_instead(lists, kind, trigger, record);
     if (lists->in_collect != NULL)
         lists->in_collect(lists->context);
     if (lists->collect_status != SM_OK)

@@ -35,6 +35,10 @@ struct list_policy {
     sm_status collect_status;          /**< what collect returns; SM_OK: does its work */
     sm_status register_status;         /**< what guard_register returns */
     void (*in_collect)(void *context); /**< called inside collect */
+    void (*at_safepoint)(struct list_policy *lists);
+    /** Takes the place of collect's work. */
+    sm_status (*collect_instead)(struct list_policy *lists, enum sm_collect_kind kind, enum sm_trigger trigger,
+                                 struct sm_cycle_record *record);
     void *context;
 };
 

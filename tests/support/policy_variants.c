@@ -1,7 +1,11 @@
 #include "policy_variants.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+/* A few dozen objects. */
+#define SMALL_THRESHOLD_BYTES (UINT64_C(8) << 10)
 
 static const struct sm_option *find_option(const struct sm_policy_ops *ops, const char *key)
 {
@@ -11,14 +15,66 @@ static const struct sm_option *find_option(const struct sm_policy_ops *ops, cons
     return NULL;
 }
 
+static struct policy_variant *add(struct policy_variants *variants, const char *name, const char *options)
+{
+    if (variants->count == POLICY_VARIANTS_MAX)
+        abort();
+    struct policy_variant *variant = &variants->variants[variants->count++];
+    snprintf(variant->text, sizeof(variant->text), "%s%s", name, options);
+    return variant;
+}
+
+static void add_reclaiming(struct policy_variants *variants, const struct sm_policy_ops *ops)
+{
+    const struct sm_option *option = find_option(ops, "reclaim");
+    for (size_t i = 0; option != NULL && option->choices[i] != NULL; i++) {
+        char options[POLICY_VARIANT_BYTES];
+        snprintf(options, sizeof(options), ":reclaim=%s", option->choices[i]);
+        if (strcmp(option->choices[i], option->default_text) != 0)
+            add(variants, ops->name, options);
+    }
+}
+
+static void add_collecting(struct policy_variants *variants, const struct sm_policy_ops *ops)
+{
+    static const struct {
+        const char *options;
+        enum sm_collector_threads collector_threads;
+    } ways[] = {{":young=always,nursery=4K", SM_COLLECTOR_THREADS_NONE},
+                {":young=always,nursery=4K", SM_COLLECTOR_THREADS_ONE},
+                {":young=never", SM_COLLECTOR_THREADS_NONE},
+                {":young=never", SM_COLLECTOR_THREADS_ONE},
+                {":marking=stop", SM_COLLECTOR_THREADS_NONE}};
+    if (find_option(ops, "young") == NULL || find_option(ops, "marking") == NULL)
+        return;
+    for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+        struct policy_variant *variant = add(variants, ops->name, ways[i].options);
+        variant->collector_threads = ways[i].collector_threads;
+        variant->threshold_bytes = SMALL_THRESHOLD_BYTES;
+    }
+}
+
 struct policy_variants policy_variants_of(const struct sm_policy_ops *ops)
 {
-    struct policy_variants variants = {.count = 1};
-    snprintf(variants.texts[0], POLICY_VARIANT_BYTES, "%s", ops->name);
-    const struct sm_option *option = find_option(ops, "reclaim");
-    for (size_t i = 0; option != NULL && option->choices[i] != NULL && variants.count < POLICY_VARIANTS_MAX; i++)
-        if (strcmp(option->choices[i], option->default_text) != 0)
-            snprintf(variants.texts[variants.count++], POLICY_VARIANT_BYTES, "%s:reclaim=%s", ops->name,
-                     option->choices[i]);
+    struct policy_variants variants = {0};
+    add(&variants, ops->name, "");
+    add_reclaiming(&variants, ops);
+    add_collecting(&variants, ops);
     return variants;
+}
+
+void policy_variant_name(const struct policy_variant *variant, char *name, size_t name_bytes)
+{
+    static const char *const suffixes[] = {[SM_COLLECTOR_THREADS_AUTO] = "",
+                                           [SM_COLLECTOR_THREADS_NONE] = ",slices",
+                                           [SM_COLLECTOR_THREADS_ONE] = ",thread"};
+    snprintf(name, name_bytes, "%s%s", variant->text, suffixes[variant->collector_threads]);
+}
+
+void policy_variant_apply(const struct policy_variant *variant, struct sm_config *config)
+{
+    config->policy = variant->text;
+    config->collector_threads = variant->collector_threads;
+    if (config->pacing == NULL && config->threshold_bytes == 0)
+        config->threshold_bytes = variant->threshold_bytes;
 }

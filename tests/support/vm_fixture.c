@@ -1,5 +1,9 @@
 #include "vm_fixture.h"
 
+#include "sapimem/policy.h"
+
+#include "audit_policy.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +12,12 @@ static const struct vm_variant variants[] = {
     {"null", {.sapi = SM_SAPI_CLI, .policy = "null"}, false},
     {"arena", {.sapi = SM_SAPI_FPM, .policy = "arena"}, false},
     {"epoch", {.sapi = SM_SAPI_CLI, .policy = "epoch", .threshold_bytes = 64 * 1024}, false},
+    {"epoch-young",
+     {.sapi = SM_SAPI_CLI,
+      .policy = "epoch:reclaim=inline,young=always,nursery=4K",
+      .threshold_bytes = 32 * 1024,
+      .collector_threads = SM_COLLECTOR_THREADS_NONE},
+     false},
     {"epoch-every-safepoint",
      {.sapi = SM_SAPI_CLI, .policy = "epoch:reclaim=inline", .collect_every_safepoint = true},
      false},
@@ -15,6 +25,7 @@ static const struct vm_variant variants[] = {
      {.sapi = SM_SAPI_CLI, .policy = "epoch:reclaim=inline", .collect_every_alloc = true, .sharing_counts = true},
      false},
     {"marksweep-every-alloc", {.sapi = SM_SAPI_CLI, .policy = "marksweep", .collect_every_alloc = true}, false},
+    {"audit", {.sapi = SM_SAPI_CLI, .custom_policy = &audit_policy_ops, .threshold_bytes = 64 * 1024}, false},
     {"refcount", {.sapi = SM_SAPI_CLI, .policy = "refcount"}, false},
     {"refcount-every-safepoint", {.sapi = SM_SAPI_CLI, .policy = "refcount", .collect_every_safepoint = true}, false},
 };
@@ -74,6 +85,8 @@ void vm_fixture_reopen(struct vm_fixture *fixture, void (*change)(struct sm_conf
 static uint32_t capabilities_of(const struct vm_variant *variant)
 {
     char name[32];
+    if (variant->manager.custom_policy != NULL)
+        return variant->manager.custom_policy->capabilities;
     snprintf(name, sizeof(name), "%.*s", (int)strcspn(variant->manager.policy, ":"), variant->manager.policy);
     const struct sm_policy_ops *ops = sm_policy_find(name);
     return ops == NULL ? 0 : ops->capabilities;
@@ -165,6 +178,14 @@ bool vm_fixture_counts(const struct vm_fixture *fixture)
 bool vm_fixture_is_prompt(const struct vm_fixture *fixture)
 {
     return vm_fixture_counts(fixture) || fixture->variant->prompt_destructors;
+}
+
+void vm_fixture_let_cycles_end(struct vm_fixture *fixture)
+{
+    while (sm_cycle_is_open(fixture->mm)) {
+        sm_attention_request(fixture->mm);
+        vm_safepoint(fixture->vm);
+    }
 }
 
 bool vm_fixture_is_exact(const struct vm_fixture *fixture)

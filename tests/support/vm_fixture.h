@@ -1,8 +1,10 @@
 /**
  * Tests of the VM: a table of cases, each run in a fresh VM under every variant of policy.
  *
- * A variant is a policy and a way to drive it: null, arena, epoch and refcount as they come; with a cycle at every
- * safepoint and with one before every allocation, which find what was not rooted. A case names the capabilities without which it
+ * A variant is a policy and a way to drive it: null, arena, epoch and refcount as they come; with young cycles and
+ * marking in slices all the time; with a cycle at every safepoint and with one before every allocation, which find what
+ * was not rooted; and the audit policy, which finds what was not stored through the barrier. A case names the
+ * capabilities without which it
  * makes no sense; it is neither run nor counted where the policy lacks one.
  */
 #ifndef VM_FIXTURE_H
@@ -52,6 +54,8 @@ bool vm_fixture_is_prompt(const struct vm_fixture *fixture);
 
 /** Whether a dead cycle is found by vm_fixture_settle: not where nothing collects, nor surely where stacks are scanned. */
 bool vm_fixture_is_exact(const struct vm_fixture *fixture);
+/** Pass safepoints until no cycle goes on beside the program. */
+void vm_fixture_let_cycles_end(struct vm_fixture *fixture);
 
 /** Collect as often as it takes until nothing more dies; nothing for policies without cycles. */
 void vm_fixture_settle(struct vm_fixture *fixture);

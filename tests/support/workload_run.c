@@ -2,6 +2,7 @@
 
 #include "check.h"
 #include "heap_census.h"
+#include "sapimem/policy.h"
 #include "workloads/checksum.h"
 
 #include <string.h>
@@ -128,6 +129,58 @@ void workload_assert_flips_show(const struct wl_ops *ops, struct workload_run ru
         run.fault_period = PERIOD_BEYOND;
         assert_int_equal(workload_checksum(ops, run), expected);
     }
+}
+
+static bool is_available(const char *policy)
+{
+    const struct sm_policy_ops *ops = sm_policy_find(policy);
+    return ops != NULL && ops->unavailable == NULL;
+}
+
+void workload_assert_policies_agree(const struct wl_ops *ops, struct workload_run run, uint64_t expected)
+{
+    static const char *const policies[] = {"null", "arena", "refcount", "marksweep", "boehm", "malloc", "epoch"};
+    for (size_t i = 0; i < sizeof(policies) / sizeof(policies[0]); i++) {
+        if (!is_available(policies[i]))
+            continue;
+        run.manager.policy = policies[i];
+        run.manager.sapi = SM_SAPI_CLI;
+        assert_int_equal(workload_checksum(ops, run), expected);
+        run.manager.sapi = SM_SAPI_FPM;
+        assert_int_equal(workload_checksum(ops, run), expected);
+    }
+}
+
+void workload_assert_emergencies_change_nothing(const struct wl_ops *ops, struct workload_run run, uint64_t expected)
+{
+    run.manager.collect_every_alloc = true;
+    assert_int_equal(workload_checksum(ops, run), expected);
+}
+
+void workload_assert_leak_is_retained(const struct wl_ops *ops, struct workload_run run, uint64_t least_objects)
+{
+    struct workload_outcome clean = workload_run(ops, &run);
+    run.fault = WL_FAULT_LEAK;
+    run.fault_period = 3;
+    struct workload_outcome leaky = workload_run(ops, &run);
+    assert_int_equal(clean.leaked_objects, 0);
+    assert_int_equal(leaky.leaked_objects, 0);
+    assert_true(leaky.retained_objects > clean.retained_objects + least_objects);
+}
+
+void workload_assert_inputs_matter(const struct wl_ops *ops, struct workload_run run, const char *other_options)
+{
+    uint64_t expected = workload_checksum(ops, run);
+    struct workload_run other = run;
+    assert_int_equal(workload_checksum(ops, other), expected);
+    other.seed = run.seed + 1;
+    assert_int_not_equal(workload_checksum(ops, other), expected);
+    other = run;
+    other.options = other_options;
+    assert_int_not_equal(workload_checksum(ops, other), expected);
+    other = run;
+    other.steps--;
+    assert_int_not_equal(workload_checksum(ops, other), expected);
 }
 
 void workload_assert_cycles_change_nothing(const struct wl_ops *ops, struct workload_run run, uint64_t expected)

@@ -50,6 +50,18 @@ uint64_t workload_checksum(const struct wl_ops *ops, struct workload_run run);
 void workload_assert_flips_show(const struct wl_ops *ops, struct workload_run run, uint64_t period_within,
                                 uint64_t expected);
 
+/** Under every policy that this build has, and in both SAPIs, the run's checksum must be `expected`; its own policy is not used. */
+void workload_assert_policies_agree(const struct wl_ops *ops, struct workload_run run, uint64_t expected);
+
+/** With an emergency cycle at every allocation it must stay so: finds what is old, held by a C local alone and used across one. */
+void workload_assert_emergencies_change_nothing(const struct wl_ops *ops, struct workload_run run, uint64_t expected);
+
+/** A leak fault of one in three must keep more than `least_objects` reachable, and nothing must be left over with it or without. */
+void workload_assert_leak_is_retained(const struct wl_ops *ops, struct workload_run run, uint64_t least_objects);
+
+/** Another seed, `other_options`, and one step less must each change the checksum, and the same run must not. */
+void workload_assert_inputs_matter(const struct wl_ops *ops, struct workload_run run, const char *other_options);
+
 /** With a cycle at every safepoint, the run's checksum must stay `expected`, and nothing may be left over. */
 void workload_assert_cycles_change_nothing(const struct wl_ops *ops, struct workload_run run, uint64_t expected);
 

@@ -6,13 +6,6 @@
 
 /* ---- Layouts. ---- */
 
-/* So that garbage is in every block, beside what lives. */
-static void make_garbage(struct bench *bench)
-{
-    make_leaf(bench, 8, false);
-    make_values(bench, 2, false);
-}
-
 static void pointers_and_null_pointers(struct bench *bench)
 {
     for (size_t mask = 0; mask < 4; mask++) {
@@ -93,18 +86,16 @@ static void test_a_head_leads_to_its_storage_and_what_that_holds(void **state)
 
 static void opaque_chain(struct bench *bench)
 {
-    struct sm_object *last = root(bench, make(bench, bench->opaque, 8, true));
+    struct sm_object *last = root(bench, make(bench, bench->opaque, 16, true));
     for (size_t i = 0; i < 300; i++) {
         struct sm_object *next = make(bench, i % 3 == 0 ? bench->opaque : SM_TYPE_VALUES, 16, true);
         make_garbage(bench);
         if (last->type == bench->opaque)
-            set_hidden(last, next);
+            set_hidden(bench, last, next);
         else
             set_element(bench, last, 0, next);
         last = next;
     }
-    if (last->type == bench->opaque)
-        set_hidden(last, NULL);
 }
 
 static void test_what_only_a_trace_function_knows_is_followed(void **state)
@@ -132,17 +123,24 @@ static void test_numbers_that_look_like_addresses_keep_nothing(void **state)
 
 /* ---- Arrays, by the chunk. ---- */
 
+/* So many values share a block with other objects; an array of one more is large, and has chunks. */
+enum { SHARED_ELEMENTS = (EPOCH_SHARED_MAX_BYTES - SM_HEADER_BYTES) / sizeof(struct sm_value) };
+
 static const size_t array_sizes[] = {0,
                                      1,
                                      EPOCH_MARK_QUEUE,
-                                     EPOCH_MARK_CHUNK_ELEMENTS - 1,
-                                     EPOCH_MARK_CHUNK_ELEMENTS,
-                                     EPOCH_MARK_CHUNK_ELEMENTS + 1,
-                                     2 * EPOCH_MARK_CHUNK_ELEMENTS - 1,
-                                     2 * EPOCH_MARK_CHUNK_ELEMENTS,
-                                     2 * EPOCH_MARK_CHUNK_ELEMENTS + 1,
-                                     7 * EPOCH_MARK_CHUNK_ELEMENTS,
-                                     20 * EPOCH_MARK_CHUNK_ELEMENTS + 3};
+                                     EPOCH_CHUNK_ELEMENTS - 1,
+                                     EPOCH_CHUNK_ELEMENTS,
+                                     EPOCH_CHUNK_ELEMENTS + 1,
+                                     2 * EPOCH_CHUNK_ELEMENTS - 1,
+                                     2 * EPOCH_CHUNK_ELEMENTS,
+                                     2 * EPOCH_CHUNK_ELEMENTS + 1,
+                                     7 * EPOCH_CHUNK_ELEMENTS,
+                                     SHARED_ELEMENTS,
+                                     SHARED_ELEMENTS + 1,
+                                     SHARED_ELEMENTS + 2,
+                                     20 * EPOCH_CHUNK_ELEMENTS,
+                                     20 * EPOCH_CHUNK_ELEMENTS + 3};
 
 enum { ARRAY_SIZES = sizeof(array_sizes) / sizeof(array_sizes[0]) };
 
@@ -182,10 +180,10 @@ static void test_every_key_is_reached_however_many_chunks_there_are(void **state
 /* Only one element is set, at the first, the last and the second-last place of each chunk in turn. */
 static void sparse_arrays(struct bench *bench)
 {
-    const size_t count = 5 * EPOCH_MARK_CHUNK_ELEMENTS + 2;
-    for (size_t chunk = 0; chunk <= 5; chunk++) {
+    const size_t chunks = SHARED_ELEMENTS / EPOCH_CHUNK_ELEMENTS + 2, count = chunks * EPOCH_CHUNK_ELEMENTS + 2;
+    for (size_t chunk = 0; chunk <= chunks; chunk++) {
         for (size_t place = 0; place < 3; place++) {
-            size_t index = chunk * EPOCH_MARK_CHUNK_ELEMENTS + EPOCH_MARK_CHUNK_ELEMENTS - place;
+            size_t index = chunk * EPOCH_CHUNK_ELEMENTS + EPOCH_CHUNK_ELEMENTS - place;
             struct sm_object *array = root(bench, make_values(bench, count, true));
             if (index < count)
                 set_element(bench, array, index, make_leaf(bench, 0, true));
@@ -203,8 +201,8 @@ static void test_one_element_of_any_chunk_is_reached(void **state)
 /* The rest of each array waits on the stack while the arrays in it are scanned, six deep. */
 static struct sm_object *nested(struct bench *bench, size_t depth)
 {
-    struct sm_object *array = make_values(bench, EPOCH_MARK_CHUNK_ELEMENTS * 2 + depth, true);
-    size_t count = EPOCH_MARK_CHUNK_ELEMENTS * 2 + depth;
+    size_t count = SHARED_ELEMENTS + EPOCH_CHUNK_ELEMENTS * 2 + depth;
+    struct sm_object *array = make_values(bench, count, true);
     if (depth == 0)
         return array;
     for (size_t i = 0; i < 3; i++)
@@ -240,7 +238,7 @@ static void test_a_million_roots_are_all_marked(void **state)
     with_bench(a_million_roots);
 }
 
-/* The stack has an entry for each eight committed bytes and 65,536 to spare: here that is far fewer than there are roots. */
+/* The stack has an entry for each eight committed bytes, and some to spare: here that is far fewer than there are roots. */
 static void the_same_roots_over_and_over(struct bench *bench)
 {
     for (size_t i = 0; i < 1000; i++) {
@@ -248,8 +246,9 @@ static void the_same_roots_over_and_over(struct bench *bench)
         set_element(bench, pair, 0, make_leaf(bench, 8, true));
         set_element(bench, pair, 1, pair);
     }
-    bench->root_repeats = 1000;
-    assert_true(sm_committed_bytes(bench->mm) / 8 + 65536 < 500000);
+    bench->root_repeats = 4000;
+    collect(bench);
+    assert_true(epoch_of_base(bench->mm->policy)->marker.capacity < bench->root_count * bench->root_repeats);
 }
 
 static void test_more_root_edges_than_the_stack_has_entries_are_drained_as_they_come(void **state)
@@ -391,192 +390,6 @@ static void test_a_live_object_of_64_gib_does_not_count_as_dead(void **state)
     close_bench(&bench);
 }
 
-/* ---- R5. ---- */
-
-static void test_R5_what_a_due_destructor_can_reach_is_marked_too(void **state)
-{
-    struct bench bench;
-    (void)state;
-    open_bench(&bench);
-    struct sm_object *due = make(&bench, bench.two_pointers, 32, true);
-    struct sm_object *array = make_values(&bench, 3 * EPOCH_MARK_CHUNK_ELEMENTS, true);
-    assert_int_equal(sm_finalizer_register(bench.mm, due), SM_OK);
-    set_pointer(&bench, due, 8, array);
-    for (size_t i = 0; i < 3 * EPOCH_MARK_CHUNK_ELEMENTS; i++)
-        set_element(&bench, array, i, make_leaf(&bench, 8, true));
-    make_garbage(&bench);
-    collect(&bench);
-    assert_true(survivors_agree(&bench));
-    forget_dead(&bench);
-    sm_safepoint(bench.mm);
-    assert_int_equal(bench.destroyed, 1);
-    expect_none_without_roots(&bench);
-    close_bench(&bench);
-}
-
-/* ---- R7. ---- */
-
-static void emergency(struct bench *bench)
-{
-    assert_int_equal(sm_cycle_run(bench->mm, SM_COLLECT_FULL, SM_TRIGGER_EMERGENCY), SM_OK);
-}
-
-/*
- * Three emergencies between two safepoints: in the second the object is rooted, and so many roots are that marking
- * reaches it from there before anybody looks for what is young.
- */
-static void test_R7_what_is_young_stays_so_though_an_emergency_reached_it_from_roots(void **state)
-{
-    struct bench bench;
-    (void)state;
-    open_bench(&bench);
-    root(&bench, NULL); /* the young object's place; the first to be visited */
-    for (size_t i = 0; i < 100000; i++)
-        root(&bench, make_leaf(&bench, 0, true));
-    sm_attention_request(bench.mm);
-    sm_safepoint(bench.mm);
-    const struct sm_object *young = make_leaf(&bench, 500, true), *unheld = bench.roots[1];
-    emergency(&bench);
-    assert_true(sm_is_valid(bench.mm, young));
-    bench.roots[0] = bench.items[bench.count - 1].object;
-    emergency(&bench);
-    assert_true(sm_is_valid(bench.mm, young));
-    bench.roots[0] = bench.roots[1] = NULL;
-    emergency(&bench);
-    assert_true(sm_is_valid(bench.mm, young));
-    assert_false(sm_is_valid(bench.mm, unheld)); /* older than the safepoint */
-    sm_attention_request(bench.mm);
-    sm_safepoint(bench.mm);
-    emergency(&bench);
-    assert_false(sm_is_valid(bench.mm, young));
-    close_bench(&bench);
-}
-
-/* ---- Random graphs. ---- */
-
-static uint64_t next_random(uint64_t *random, uint64_t bound)
-{
-    *random = *random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-    return (*random >> 33) % bound;
-}
-
-enum { RANDOM_OBJECTS = 3000, RANDOM_EDGES = 2 };
-
-/* Mark by hand what can be reached from the first `root_count`. */
-static void mark_plainly(struct item *items, const size_t (*edges)[RANDOM_EDGES], size_t root_count)
-{
-    static size_t stack[RANDOM_OBJECTS];
-    size_t depth = 0;
-    for (size_t i = 0; i < root_count; i++) {
-        items[i].lives = true;
-        stack[depth++] = i;
-    }
-    while (depth > 0) {
-        size_t at = stack[--depth];
-        for (size_t e = 0; e < RANDOM_EDGES; e++) {
-            struct item *target = &items[edges[at][e]];
-            if (target->lives)
-                continue;
-            target->lives = true;
-            stack[depth++] = edges[at][e];
-        }
-    }
-}
-
-static void random_graph(struct bench *bench, uint64_t seed)
-{
-    static size_t edges[RANDOM_OBJECTS][RANDOM_EDGES];
-    const size_t payloads[] = {32, 48, 2000, 16 * KIB, 40 * KIB};
-    uint64_t random = seed;
-    const size_t root_count = (size_t)next_random(&random, 30);
-    for (size_t i = 0; i < RANDOM_OBJECTS; i++) {
-        size_t kind = (size_t)next_random(&random, 100);
-        make(bench, bench->two_pointers, payloads[kind < 96 ? kind % 3 : kind % 2 + 3], false);
-    }
-    for (size_t i = 0; i < RANDOM_OBJECTS; i++) {
-        for (size_t e = 0; e < RANDOM_EDGES; e++) {
-            /* Mostly near by, so that not everything hangs together. */
-            edges[i][e] = next_random(&random, 40) == 0 ? (size_t)next_random(&random, RANDOM_OBJECTS)
-                                                        : i - (size_t)next_random(&random, i < 8 ? i + 1 : 8);
-            set_pointer(bench, bench->items[i].object, e == 0 ? 8 : 24, bench->items[edges[i][e]].object);
-        }
-    }
-    for (size_t i = 0; i < root_count; i++)
-        root(bench, bench->items[i].object);
-    mark_plainly(bench->items, (const size_t(*)[RANDOM_EDGES])edges, root_count);
-}
-
-static void test_random_graphs_are_marked_as_by_hand(void **state)
-{
-    (void)state;
-    for (uint64_t seed = 1; seed <= test_scale(60, 30, 12); seed++) {
-        struct bench bench;
-        print_message("seed %llu\n", (unsigned long long)seed);
-        open_bench(&bench);
-        random_graph(&bench, seed);
-        expect_survivors(&bench);
-        expect_none_without_roots(&bench);
-        close_bench(&bench);
-    }
-}
-
-/* ---- Controls: each of these is noticed. ---- */
-
-/* One object of `type` that refers to two. */
-static void collect_three(struct bench *bench, sm_type_id type)
-{
-    struct sm_object *owner = root(bench, make(bench, type, 32, true));
-    set_pointer(bench, owner, 8, make_leaf(bench, 40, true));
-    set_pointer(bench, owner, 24, make_leaf(bench, 40, true));
-    make_garbage(bench);
-    collect(bench);
-}
-
-/* A layout that leaves an edge out is a marker that skips an object. */
-static void test_an_object_that_the_marker_skips_is_noticed(void **state)
-{
-    struct bench bench;
-    (void)state;
-    open_bench(&bench);
-    collect_three(&bench, bench.lying);
-    assert_false(survivors_agree(&bench));
-    close_bench(&bench);
-}
-
-static void test_an_object_that_is_kept_without_reason_is_noticed(void **state)
-{
-    struct bench bench;
-    (void)state;
-    open_bench(&bench);
-    collect_three(&bench, bench.two_pointers);
-    assert_true(survivors_agree(&bench));
-    bench.items[1].lives = false;
-    assert_false(survivors_agree(&bench));
-    close_bench(&bench);
-}
-
-static void test_a_wrong_count_or_a_wrong_byte_is_noticed(void **state)
-{
-    struct bench bench;
-    (void)state;
-    open_bench(&bench);
-    collect_three(&bench, bench.two_pointers);
-    struct sm_object *object = bench.items[0].object;
-    uint8_t *granules = epoch_granule_of(object);
-    epoch_block_of(object)->live_granules++;
-    assert_false(survivors_agree(&bench));
-    epoch_block_of(object)->live_granules--;
-    uint8_t last = granules[granules_of(object) - 1];
-    granules[granules_of(object) - 1] = (uint8_t)(last ^ EPOCH_COLOUR_MASK); /* the other colour */
-    assert_false(survivors_agree(&bench));
-    granules[granules_of(object) - 1] = last;
-    granules[1] = (uint8_t)(heap_of(&bench)->colour | EPOCH_END);
-    assert_false(survivors_agree(&bench));
-    granules[1] = 0;
-    assert_true(survivors_agree(&bench));
-    close_bench(&bench);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -598,12 +411,6 @@ int main(void)
         cmocka_unit_test(test_objects_of_one_granule_and_large_and_huge_ones_are_marked_and_scanned),
         cmocka_unit_test(test_blocks_count_exactly_what_lives_in_them),
         cmocka_unit_test(test_a_live_object_of_64_gib_does_not_count_as_dead),
-        cmocka_unit_test(test_R5_what_a_due_destructor_can_reach_is_marked_too),
-        cmocka_unit_test(test_R7_what_is_young_stays_so_though_an_emergency_reached_it_from_roots),
-        cmocka_unit_test(test_random_graphs_are_marked_as_by_hand),
-        cmocka_unit_test(test_an_object_that_the_marker_skips_is_noticed),
-        cmocka_unit_test(test_an_object_that_is_kept_without_reason_is_noticed),
-        cmocka_unit_test(test_a_wrong_count_or_a_wrong_byte_is_noticed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -166,7 +166,8 @@ static void test_R7_the_limit_ends_in_out_of_memory_with_the_heap_usable(void **
 static void inline_run(struct sm_stats *samples, size_t sample_count)
 {
     struct graph graph;
-    struct sm_config config = {.policy = "epoch:reclaim=inline", .threshold_bytes = 256 << 10};
+    struct sm_config config = {
+        .policy = "epoch:reclaim=inline", .collector_threads = SM_COLLECTOR_THREADS_NONE, .threshold_bytes = 256 << 10};
     graph_open(&graph, &config);
     for (size_t s = 0; s < sample_count; s++) {
         sm_pin(sm_owner_guard(graph.mm), SM_HERE);

@@ -1,144 +1,12 @@
-/* Workloads gcbench, quads and churn: the published counts, the same under every policy, and their faults show. */
+/* Workloads gcbench, quads and churn: the published counts, what their options do, and their live sizes. */
 #include "check.h"
 #include "heap_census.h"
 #include "workload_run.h"
 
-#include "sapimem/policy.h"
-
+#include <stdio.h>
 #include <string.h>
 
-/* Small enough for a cycle at every safepoint, and with enough of those. */
-static const struct graph_case {
-    const char *name, *options, *other_options;
-    uint64_t steps;
-} cases[] = {
-    {"gcbench", "stretch=8,long-lived=5,array=100,min=2,max=8", "stretch=8,long-lived=5,array=101,min=2,max=8", 15},
-    {"quads", "depth=4,heap=10,share=1", "depth=5,heap=10,share=1", 10},
-    {"churn", "objects=500", "objects=501", 10},
-};
-enum { CASES = sizeof(cases) / sizeof(cases[0]) };
-
 enum { NODE_BLOCK_BYTES = 48, QUAD_BLOCK_BYTES = 64 };
-
-static struct workload_run on(const struct graph_case *graph, const char *policy)
-{
-    return workload_run_of(SM_SAPI_CLI, policy, graph->options, graph->steps);
-}
-
-static uint64_t checksum_of(const struct graph_case *graph, struct workload_run run)
-{
-    return workload_checksum(workload_find(graph->name), run);
-}
-
-static uint64_t reference_checksum(const struct graph_case *graph)
-{
-    return checksum_of(graph, on(graph, "null"));
-}
-
-static bool is_available(const char *policy)
-{
-    const struct sm_policy_ops *ops = sm_policy_find(policy);
-    return ops != NULL && ops->unavailable == NULL;
-}
-
-static void test_every_policy_gives_the_same_checksum(void **state)
-{
-    (void)state;
-    static const char *const policies[] = {"arena", "refcount", "marksweep", "boehm", "malloc", "epoch"};
-    for (size_t i = 0; i < CASES; i++) {
-        uint64_t expected = reference_checksum(&cases[i]);
-        for (size_t j = 0; j < sizeof(policies) / sizeof(policies[0]); j++) {
-            if (!is_available(policies[j]))
-                continue;
-            struct workload_run run = on(&cases[i], policies[j]);
-            assert_int_equal(checksum_of(&cases[i], run), expected);
-            run.manager.sapi = SM_SAPI_FPM;
-            assert_int_equal(checksum_of(&cases[i], run), expected);
-        }
-    }
-}
-
-/* Finds whatever was not rooted across a safepoint. */
-static void test_a_cycle_at_every_safepoint_changes_nothing(void **state)
-{
-    (void)state;
-    for (size_t i = 0; i < CASES; i++)
-        workload_assert_cycles_change_nothing(workload_find(cases[i].name), on(&cases[i], "epoch:reclaim=inline"),
-                                              reference_checksum(&cases[i]));
-}
-
-/* Finds what is old, held by a C local alone and used across an allocation. */
-static void test_emergencies_at_allocations_change_nothing(void **state)
-{
-    (void)state;
-    for (size_t i = 0; i < CASES; i++) {
-        struct workload_run run = on(&cases[i], "epoch:reclaim=inline");
-        run.manager.collect_every_alloc = true;
-        assert_int_equal(checksum_of(&cases[i], run), reference_checksum(&cases[i]));
-    }
-}
-
-static void test_counts_free_everything_that_dies(void **state)
-{
-    (void)state;
-    for (size_t i = 0; i < CASES; i++) {
-        struct workload_run run = on(&cases[i], "refcount");
-        run.manager.pacing = "never";
-        struct workload_outcome outcome = workload_run(workload_find(cases[i].name), &run);
-        assert_int_equal(outcome.leaked_objects, 0);
-        assert_int_equal(outcome.stats.roots, 0);
-        assert_int_equal(outcome.stats.live_objects, outcome.retained_objects);
-    }
-}
-
-static void test_seed_and_options_change_the_checksum(void **state)
-{
-    (void)state;
-    for (size_t i = 0; i < CASES; i++) {
-        uint64_t expected = reference_checksum(&cases[i]);
-        assert_int_equal(reference_checksum(&cases[i]), expected);
-        struct workload_run run = on(&cases[i], "null");
-        run.seed = 8;
-        assert_int_not_equal(checksum_of(&cases[i], run), expected);
-        run = on(&cases[i], "null");
-        run.options = cases[i].other_options;
-        assert_int_not_equal(checksum_of(&cases[i], run), expected);
-        run = on(&cases[i], "null");
-        run.steps--;
-        assert_int_not_equal(checksum_of(&cases[i], run), expected);
-    }
-}
-
-static void test_flipped_bytes_and_edges_change_the_checksum(void **state)
-{
-    (void)state;
-    for (size_t i = 0; i < CASES; i++)
-        for (uint64_t period = 1; period <= 4; period++)
-            workload_assert_flips_show(workload_find(cases[i].name), on(&cases[i], "refcount"), period,
-                                       reference_checksum(&cases[i]));
-}
-
-static void assert_leak_is_retained(const struct graph_case *graph, const char *policy)
-{
-    const struct wl_ops *ops = workload_find(graph->name);
-    struct workload_run run = on(graph, policy);
-    struct workload_outcome clean = workload_run(ops, &run);
-    run.fault = WL_FAULT_LEAK;
-    run.fault_period = 3;
-    struct workload_outcome leaky = workload_run(ops, &run);
-    assert_int_equal(clean.leaked_objects, 0);
-    assert_int_equal(leaky.leaked_objects, 0);
-    assert_true(leaky.retained_objects > clean.retained_objects + 100);
-}
-
-static void test_a_leak_is_retained_and_grows(void **state)
-{
-    (void)state;
-    for (size_t i = 0; i < CASES; i++) {
-        assert_leak_is_retained(&cases[i], "epoch:reclaim=inline");
-        assert_leak_is_retained(&cases[i], "refcount");
-    }
-}
 
 /* ---- gcbench ---- */
 
@@ -215,7 +83,9 @@ static void test_what_lives_on_has_the_analytic_size(void **state)
     (void)state;
     static const char *const options[][2] = {{"quads", "depth=1"},      {"quads", "depth=5"},
                                              {"churn", "objects=2"},    {"churn", "objects=128,payload=100"},
-                                             {"churn", "objects=1000"}, {"churn", "objects=1k,payload=4K"}};
+                                             {"churn", "objects=1000"}, {"churn", "objects=1k,payload=4K"},
+                                             {"quads", "objects=5"},    {"quads", "objects=1000,linked=1,shuffled=1"},
+                                             {"quads", "objects=85"},   {"churn", "objects=1k,linked=1,shuffled=1"}};
     for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
         uint64_t analytic = workload_analytic_live_bytes(workload_find(options[i][0]), options[i][1]);
         assert_int_equal(reachable_block_bytes(options[i][0], options[i][1], 0), analytic);
@@ -236,6 +106,48 @@ static void test_gcbench_has_the_analytic_size_at_its_peak(void **state)
     assert_int_equal(workload_analytic_live_bytes(ops, beside), lives_on + binary_size(8) * NODE_BLOCK_BYTES);
 }
 
+/* Another layout and other edges are other work; what there is and what dies is the same. Two steps do not replace all. */
+static void test_linked_and_shuffled_graphs_are_as_large_and_not_the_same(void **state)
+{
+    (void)state;
+    static const char *const bases[][2] = {{"quads", "objects=1000,share=0.2"}, {"churn", "objects=20k"}};
+    static const char *const added[] = {"", ",linked=1", ",shuffled=1", ",linked=1,shuffled=1"};
+    enum { VARIANTS = sizeof(added) / sizeof(added[0]) };
+    for (size_t i = 0; i < 2; i++) {
+        struct workload_outcome outcomes[VARIANTS];
+        for (size_t j = 0; j < VARIANTS; j++) {
+            char options[80];
+            snprintf(options, sizeof(options), "%s%s", bases[i][1], added[j]);
+            struct workload_run run = workload_run_of(SM_SAPI_CLI, "refcount", options, 2);
+            outcomes[j] = workload_run(workload_find(bases[i][0]), &run);
+            assert_int_equal(outcomes[j].step_alloc_count, outcomes[0].step_alloc_count);
+            assert_int_equal(outcomes[j].retained_objects, outcomes[0].retained_objects);
+            assert_int_equal(outcomes[j].leaked_objects, 0);
+            for (size_t k = 0; k < j; k++)
+                assert_int_not_equal(outcomes[j].checksum, outcomes[k].checksum);
+        }
+    }
+}
+
+/* Faults are planted in the root's four children. */
+static void test_quads_refuses_a_tree_without_four_children(void **state)
+{
+    (void)state;
+    struct workload_run run = {.options = "objects=4"};
+    struct sm_error error = workload_refusal(workload_find("quads"), &run);
+    assert_int_equal(error.status, SM_ERR_INVALID_ARGUMENT);
+    assert_non_null(strstr(error.detail, "objects"));
+}
+
+static void test_quads_by_number_are_those_by_depth(void **state)
+{
+    (void)state;
+    struct workload_run by_depth = workload_run_of(SM_SAPI_CLI, "null", "depth=4", 3);
+    struct workload_run by_number = workload_run_of(SM_SAPI_CLI, "null", "objects=341", 3);
+    uint64_t expected = workload_checksum(workload_find("quads"), by_depth);
+    assert_int_equal(workload_checksum(workload_find("quads"), by_number), expected);
+}
+
 static void test_a_round_of_quads_allocates_its_share(void **state)
 {
     (void)state;
@@ -250,25 +162,6 @@ static void test_a_round_of_quads_allocates_its_share(void **state)
 
 /* ---- Memory that is refused ---- */
 
-static void test_out_of_memory_fails_the_step_and_destroys_cleanly(void **state)
-{
-    (void)state;
-    static const char *const policies[] = {"null", "refcount", "epoch:reclaim=inline"};
-    for (size_t i = 0; i < CASES; i++)
-        for (size_t j = 0; j < sizeof(policies) / sizeof(policies[0]); j++) {
-            struct workload_run run = on(&cases[i], policies[j]);
-            run.manager.memory_limit_bytes = 8 << 20;
-            /* What is kept for ever fills any heap, under any policy. */
-            run.fault = WL_FAULT_LEAK;
-            run.fault_period = 1;
-            struct wl_instance *instance = workload_create(workload_find(cases[i].name), &run);
-            enum wl_step result = WL_STEP_MORE;
-            for (int step = 0; step < 2000 && result == WL_STEP_MORE; step++)
-                result = instance->ops->step(instance);
-            workload_assert_out_of_memory(instance, result);
-        }
-}
-
 static void test_a_tree_too_large_for_the_heap_ends_in_an_error(void **state)
 {
     (void)state;
@@ -278,36 +171,19 @@ static void test_a_tree_too_large_for_the_heap_ends_in_an_error(void **state)
     workload_assert_out_of_memory(instance, instance->ops->step(instance));
 }
 
-static void test_out_of_memory_at_creation_is_reported(void **state)
-{
-    (void)state;
-    static const char *const refused[][2] = {{"quads", "depth=9"}, {"churn", "objects=200k"}};
-    for (size_t i = 0; i < 2; i++) {
-        struct workload_run run = workload_run_of(SM_SAPI_CLI, "epoch", refused[i][1], 0);
-        run.manager.memory_limit_bytes = 4 << 20;
-        assert_int_equal(workload_refusal(workload_find(refused[i][0]), &run).status, SM_ERR_OUT_OF_MEMORY);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_policy_gives_the_same_checksum),
-        cmocka_unit_test(test_a_cycle_at_every_safepoint_changes_nothing),
-        cmocka_unit_test(test_emergencies_at_allocations_change_nothing),
-        cmocka_unit_test(test_counts_free_everything_that_dies),
-        cmocka_unit_test(test_seed_and_options_change_the_checksum),
-        cmocka_unit_test(test_flipped_bytes_and_edges_change_the_checksum),
-        cmocka_unit_test(test_a_leak_is_retained_and_grows),
         cmocka_unit_test(test_gcbench_allocates_what_the_published_program_does),
         cmocka_unit_test(test_gcbench_by_default_is_the_published_program),
         cmocka_unit_test(test_gcbench_refuses_depths_out_of_order),
         cmocka_unit_test(test_what_lives_on_has_the_analytic_size),
         cmocka_unit_test(test_gcbench_has_the_analytic_size_at_its_peak),
+        cmocka_unit_test(test_linked_and_shuffled_graphs_are_as_large_and_not_the_same),
+        cmocka_unit_test(test_quads_refuses_a_tree_without_four_children),
+        cmocka_unit_test(test_quads_by_number_are_those_by_depth),
         cmocka_unit_test(test_a_round_of_quads_allocates_its_share),
-        cmocka_unit_test(test_out_of_memory_fails_the_step_and_destroys_cleanly),
         cmocka_unit_test(test_a_tree_too_large_for_the_heap_ends_in_an_error),
-        cmocka_unit_test(test_out_of_memory_at_creation_is_reported),
     };
     return cmocka_run_group_tests_name("graph_workloads", tests, NULL, NULL);
 }

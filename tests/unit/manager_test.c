@@ -142,6 +142,15 @@ static void test_observers_need_pins(void **state)
     assert_refused(&(struct sm_config){.custom_policy = &ops}, SM_ERR_INVALID_ARGUMENT, "needs capability pin");
 }
 
+static void test_marking_beside_the_program_needs_cycles(void **state)
+{
+    (void)state;
+    struct sm_policy_ops ops = list_policy_ops;
+    ops.capabilities |= SM_CAP_CONCURRENT;
+    assert_refused(&(struct sm_config){.custom_policy = &ops}, SM_ERR_INVALID_ARGUMENT,
+                   "capability concurrent needs capability collect");
+}
+
 static sm_status failing_create(struct sm_manager *mm, const struct sm_option_values *options,
                                 struct sm_policy **policy)
 {
@@ -447,6 +456,7 @@ int main(void)
         cmocka_unit_test(test_table_must_match_its_capability_bits),
         cmocka_unit_test(test_required_operations_are_required),
         cmocka_unit_test(test_observers_need_pins),
+        cmocka_unit_test(test_marking_beside_the_program_needs_cycles),
         cmocka_unit_test(test_failure_of_the_policy_reaches_the_caller),
         cmocka_unit_test(test_table_and_capability_names),
         cmocka_unit_test(test_status_names),

@@ -160,6 +160,164 @@ static void test_cycles_of_garbage_are_found(void **state)
     assert_false(sm_is_valid(mm, right));
 }
 
+/* ---- Stacks. ---- */
+
+enum { PILE = 10 };
+
+/* A stack that never moves: all its roots are one object. */
+struct pile {
+    struct sm_value value;
+    size_t unvisited, clean;
+};
+
+static size_t visit_pile(const struct pile *pile, struct sm_visitor *visitor, size_t from, size_t end)
+{
+    for (size_t i = from; i < end; i++)
+        sm_visit_value(visitor, &pile->value);
+    return from;
+}
+
+static void pile_enumerate(void *context, struct sm_visitor *visitor)
+{
+    (void)visit_pile(context, visitor, 0, PILE);
+}
+
+static size_t pile_top(void *context, struct sm_visitor *visitor, size_t budget)
+{
+    struct pile *pile = context;
+    pile->clean = PILE;
+    return pile->unvisited = visit_pile(pile, visitor, budget < PILE ? PILE - budget : 0, PILE);
+}
+
+static size_t pile_more(void *context, struct sm_visitor *visitor, size_t budget)
+{
+    struct pile *pile = context;
+    size_t end = pile->unvisited;
+    return pile->unvisited = visit_pile(pile, visitor, budget < end ? end - budget : 0, end);
+}
+
+static size_t pile_changed(void *context, struct sm_visitor *visitor)
+{
+    struct pile *pile = context;
+    size_t from = visit_pile(pile, visitor, pile->clean, PILE);
+    pile->clean = PILE;
+    return PILE - from;
+}
+
+static void pile_forget(void *context)
+{
+    struct pile *pile = context;
+    pile->unvisited = pile->clean = 0;
+}
+
+static struct sm_root_stack stack_of(struct pile *pile, const char *name)
+{
+    return (struct sm_root_stack){.provider = {name, pile_enumerate, pile},
+                                  .enumerate_top = pile_top,
+                                  .enumerate_more = pile_more,
+                                  .enumerate_changed = pile_changed,
+                                  .forget = pile_forget};
+}
+
+struct tally {
+    struct sm_visitor visitor;
+    size_t count;
+};
+
+static void tally_edge(struct sm_visitor *visitor, struct sm_object *target)
+{
+    (void)target;
+    ((struct tally *)visitor)->count++;
+}
+
+/* Two piles and a plain root, all of one object. */
+struct piles {
+    struct pile first, second;
+    struct one_root plain;
+    struct tally tally;
+};
+
+static void register_piles(struct sm_manager *mm, struct piles *piles)
+{
+    struct sm_value value = sm_value_from_object(sm_alloc(mm, SM_TYPE_VALUES, 16), 0);
+    *piles = (struct piles){.first.value = value, .second.value = value, .plain = {value, 0}};
+    piles->tally.visitor.edge = tally_edge;
+    struct sm_root_stack first = stack_of(&piles->first, "first"), second = stack_of(&piles->second, "second");
+    const struct sm_root_provider plain = {"plain", enumerate_one, &piles->plain};
+    assert_int_equal(sm_roots_register_stack(mm, &first), SM_OK);
+    assert_int_equal(sm_roots_register(mm, &plain), SM_OK);
+    assert_int_equal(sm_roots_register_stack(mm, &second), SM_OK);
+    first.provider.enumerate = NULL; /* they were copied */
+}
+
+static void test_bad_stacks_are_refused(void **state)
+{
+    struct pile pile = {{0, 0}, 0, 0};
+    struct sm_root_stack stack = stack_of(&pile, "pile");
+    stack.enumerate_more = NULL;
+    assert_int_equal(sm_roots_register_stack(*state, &stack), SM_ERR_INVALID_ARGUMENT);
+    stack = stack_of(&pile, "handles");
+    assert_int_equal(sm_roots_register_stack(*state, &stack), SM_ERR_INVALID_ARGUMENT);
+    assert_int_equal(sm_roots_count(*state), 2);
+}
+
+static void test_R11_pieces_visit_plain_roots_once_and_stacks_by_budget(void **state)
+{
+    struct piles piles;
+    register_piles(*state, &piles);
+    struct sm_visitor *visitor = &piles.tally.visitor;
+    assert_int_equal(sm_roots_enumerate_begin(*state, visitor, 4), 12);
+    assert_int_equal(piles.tally.count, 4 + 1 + 4);
+    assert_int_equal(sm_roots_enumerate_some(*state, 0), 12);
+    assert_int_equal(sm_roots_enumerate_some(*state, 7), 5);
+    assert_int_equal(piles.tally.count, 9 + 7);
+    sm_roots_reach(*state, &piles.second, 1); /* in a step that is larger */
+    assert_int_equal(sm_roots_enumerate_some(*state, 0), 0);
+    assert_int_equal(piles.tally.count, 2 * PILE + 1);
+    sm_roots_enumerate_end(*state);
+    sm_roots_enumerate_end(*state); /* none is open: nothing happens */
+    assert_int_equal(piles.plain.asked, 1);
+}
+
+static void test_a_whole_enumeration_leaves_an_open_one_alone(void **state)
+{
+    struct piles piles;
+    struct tally whole = {.visitor = {.edge = tally_edge}};
+    register_piles(*state, &piles);
+    assert_int_equal(sm_roots_enumerate_begin(*state, &piles.tally.visitor, 1), 18);
+    sm_roots_enumerate(*state, &whole.visitor);
+    assert_int_equal(whole.count, 2 * PILE + 1);
+    assert_int_equal(sm_roots_enumerate_some(*state, 100), 0);
+    assert_int_equal(piles.tally.count, 2 * PILE + 1);
+    sm_roots_enumerate_end(*state);
+}
+
+static void test_a_stack_that_goes_is_visited_first(void **state)
+{
+    struct piles piles;
+    register_piles(*state, &piles);
+    assert_int_equal(sm_roots_enumerate_begin(*state, &piles.tally.visitor, 1), 18);
+    assert_int_equal(sm_roots_unregister(*state, "first"), SM_OK);
+    assert_int_equal(piles.tally.count, 2 + 1 + 9);
+    assert_int_equal(sm_roots_enumerate_some(*state, 0), 9);
+    sm_roots_enumerate_end(*state);
+    assert_int_equal(piles.first.clean, PILE);
+    assert_int_equal(piles.second.clean, 0); /* given up before its end */
+}
+
+static void test_R11_young_enumerations_visit_what_is_not_clean(void **state)
+{
+    struct piles piles;
+    register_piles(*state, &piles);
+    struct sm_visitor *visitor = &piles.tally.visitor;
+    assert_int_equal(sm_roots_enumerate_young(*state, visitor), 2 * PILE);
+    piles.second.clean = 7;
+    assert_int_equal(sm_roots_enumerate_young(*state, visitor), 3);
+    assert_int_equal(piles.tally.count, 2 * PILE + 3 + 2);
+    sm_roots_forget_clean(*state);
+    assert_int_equal(sm_roots_enumerate_young(*state, visitor), 2 * PILE);
+}
+
 int main(void)
 {
     struct sm_config traced = {.custom_policy = &list_policy_tracing_ops};
@@ -173,6 +331,11 @@ int main(void)
         MANAGER_TEST(test_shared_visitors_read_the_same_edges, &traced),
         MANAGER_TEST(test_a_weak_cell_is_no_edge, &traced),
         MANAGER_TEST(test_cycles_of_garbage_are_found, &traced),
+        MANAGER_TEST(test_bad_stacks_are_refused, &traced),
+        MANAGER_TEST(test_R11_pieces_visit_plain_roots_once_and_stacks_by_budget, &traced),
+        MANAGER_TEST(test_a_whole_enumeration_leaves_an_open_one_alone, &traced),
+        MANAGER_TEST(test_a_stack_that_goes_is_visited_first, &traced),
+        MANAGER_TEST(test_R11_young_enumerations_visit_what_is_not_clean, &traced),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

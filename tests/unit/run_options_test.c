@@ -220,19 +220,50 @@ static void test_threshold_without_cycles(void **state)
     plan_free(plan, text);
 }
 
+/* Where nothing marks beside the program there is nothing to choose; where something does, the result says what. */
+static void test_collector_threads_are_those_of_policies_that_mark_beside_the_program(void **state)
+{
+    (void)state;
+    const struct sm_policy_ops *ops;
+    for (size_t i = 0; (ops = sm_policy_table(i)) != NULL; i++) {
+        if (ops->unavailable != NULL)
+            continue;
+        bool is_concurrent = (ops->capabilities & SM_CAP_CONCURRENT) != 0;
+        for (unsigned asked = 0; asked <= 2; asked++) {
+            char line[96];
+            char *text;
+            struct sm_error error = {SM_OK, ""};
+            sm_status status;
+            snprintf(line, sizeof(line), asked < 2 ? "--policy=%s --collector-threads=%u" : "--policy=%s", ops->name,
+                     asked);
+            struct hx_plan *plan = plan_make(line, &text, &status, &error);
+            assert_int_equal(status, SM_OK);
+            assert_int_equal(plan->options.has_value[HX_OPT_COLLECTOR_THREADS], is_concurrent);
+            uint64_t threads = asked < 2 ? asked : sm_collector_threads_auto();
+            bool is_one = is_concurrent && threads == 1;
+            assert_true(!is_concurrent || plan->options.value[HX_OPT_COLLECTOR_THREADS].count == threads);
+            assert_int_equal(hx_plan_workload_config(plan).manager.collector_threads,
+                             is_one ? SM_COLLECTOR_THREADS_ONE : SM_COLLECTOR_THREADS_NONE);
+            assert_true(!is_one || !plan->runs_inline);
+            plan_free(plan, text);
+        }
+    }
+}
+
 static void test_shorthands_reach_the_policy(void **state)
 {
     (void)state;
     struct sm_error error = {SM_OK, ""};
     sm_status status;
     char *text;
-    struct hx_plan *plan = plan_make("--policy=epoch --reclaim=inline --epoch-flavor=qsbr", &text, &status, &error);
+    struct hx_plan *plan =
+        plan_make("--policy=epoch --reclaim=inline --epoch-flavor=qsbr --collector-threads=0", &text, &status, &error);
     assert_int_equal(status, SM_OK);
     assert_non_null(strstr(plan->policy_text, "reclaim=inline"));
     assert_non_null(strstr(plan->policy_text, "flavor=qsbr"));
     assert_true(plan->runs_inline);
     plan_free(plan, text);
-    plan = plan_make("--policy=epoch:reclaim=inline", &text, &status, &error);
+    plan = plan_make("--policy=epoch:reclaim=inline --collector-threads=0", &text, &status, &error);
     assert_int_equal(status, SM_OK);
     assert_string_equal(hx_option_choice(&plan->options, HX_OPT_RECLAIM), "inline");
     assert_true(plan->runs_inline);
@@ -336,11 +367,17 @@ static void test_stall_starts_its_observer(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_option_is_described), cmocka_unit_test(test_both_grammars),
-        cmocka_unit_test(test_refused_by_the_parser),     cmocka_unit_test(test_refused_by_the_plan),
-        cmocka_unit_test(test_defaults_follow_the_sapi),  cmocka_unit_test(test_threshold_is_pacing),
-        cmocka_unit_test(test_threshold_without_cycles),  cmocka_unit_test(test_shorthands_reach_the_policy),
-        cmocka_unit_test(test_stall_starts_its_observer), cmocka_unit_test(test_trace_options),
+        cmocka_unit_test(test_every_option_is_described),
+        cmocka_unit_test(test_both_grammars),
+        cmocka_unit_test(test_refused_by_the_parser),
+        cmocka_unit_test(test_refused_by_the_plan),
+        cmocka_unit_test(test_defaults_follow_the_sapi),
+        cmocka_unit_test(test_threshold_is_pacing),
+        cmocka_unit_test(test_threshold_without_cycles),
+        cmocka_unit_test(test_collector_threads_are_those_of_policies_that_mark_beside_the_program),
+        cmocka_unit_test(test_shorthands_reach_the_policy),
+        cmocka_unit_test(test_stall_starts_its_observer),
+        cmocka_unit_test(test_trace_options),
         cmocka_unit_test(test_unit_of_the_least_value),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,13 +17,14 @@ static void pass_safepoint(struct graph *graph)
     sm_safepoint(graph->mm);
 }
 
-/* The next request for memory is refused, so the allocation that makes it begins an emergency cycle. */
+/* Requests for memory are refused until free memory that was given back does not help, so an allocation begins an emergency cycle. */
 static void force_emergency(struct graph *graph)
 {
     uint64_t emergencies = graph_stats(graph).cycles;
-    graph->mm->reserve.fail_after = graph->mm->reserve.request_count + 1;
-    while (graph_stats(graph).cycles == emergencies)
+    while (graph_stats(graph).cycles == emergencies) {
+        graph->mm->reserve.fail_after = graph->mm->reserve.request_count + 1;
         assert_non_null(sm_alloc_leaf(graph->mm, SM_TYPE_BYTES, LARGE_BYTES));
+    }
     assert_int_equal(graph_stats(graph).cycles, emergencies + 1);
 }
 

@@ -53,6 +53,7 @@ static void a_disabled_collector_runs_by_hand_only(struct vm_fixture *fixture)
     /* As in PHP the next possible root finds the buffer full. */
     (void)leave_cycle(vm);
     vm_safepoint(vm);
+    vm_fixture_let_cycles_end(fixture);
     bool collects = (sm_policy_capabilities(fixture->mm) & SM_CAP_COLLECT) != 0;
     assert_true(vm_gc_status(vm).runs == runs + (collects ? 1 : 0));
     vm_gc_disable(vm);
