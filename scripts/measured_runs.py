@@ -80,6 +80,22 @@ def figures(document):
     return result
 
 
+def work_cycles(document):
+    """Records of the cycles of the work, as far as the document has them: neither the boot's nor the two that end a run."""
+    boot_bytes = document["metrics"]["boot_alloc_bytes"]["value"] or 0
+    return [cycle for cycle in document["cycles"] if cycle["trigger"] != "quiesce" and cycle["clock_bytes"] > boot_bytes]
+
+
+def mean_committed(document):
+    """Bytes committed, as a mean over the allocation clock of the work alone; None where nothing was allocated."""
+    boot_bytes = document["metrics"]["boot_alloc_bytes"]["value"] or 0
+    points = [point for point in document["series"] if point["clock_bytes"] >= boot_bytes]
+    area = sum((b["clock_bytes"] - a["clock_bytes"]) * (a["committed_bytes"] + b["committed_bytes"]) / 2
+               for a, b in zip(points, points[1:]))
+    distance = points[-1]["clock_bytes"] - points[0]["clock_bytes"] if points else 0
+    return area / distance if distance else None
+
+
 def good(runs):
     return [r for r in runs if r["status"] == "ok"]
 

@@ -2,7 +2,7 @@
 import dataclasses
 import functools
 
-from measured_runs import BadInput, count, figures, run
+from measured_runs import BadInput, count, figures, mean_committed, run, work_cycles
 
 # A limit that never matters, from which the harness tells the live size that the workload has by construction.
 PROBE_FACTOR = 1000
@@ -140,11 +140,11 @@ def prepare(cell, program, settings):
 
 
 def count_cycles(result, document):
-    """Cycles without the two that end each run; the full ones alone where the document tells the kinds apart."""
-    ending = sum(cycle["trigger"] == "quiesce" for cycle in document["cycles"])
-    result["work_cycles"] = max(0, result["cycles"] - ending)
+    """Cycles of the work; the full ones alone where the document tells the kinds apart, without the two that end each run."""
+    result["work_cycles"] = len(work_cycles(document))
     full = result.get("cycles_full")
-    result["full_cycles"] = None if full is None else max(0, full - ending)
+    result["full_cycles"] = None if full is None else full - sum(cycle["trigger"] == "quiesce" for cycle in document["cycles"])
+    result["mean_work_committed_bytes"] = mean_committed(document)
 
 
 def marked_everything(result):

@@ -48,7 +48,7 @@ assert {run["status"] for run in php} == {"ok" if shutil.which("php8.2") else "u
 for run in php:
     # PHP's collector and refcount's meet the same garbage.
     if run["status"] == "ok":
-        assert abs(run["runs"] - ours["refcount"][0]["collections"]) <= 1, (run, ours["refcount"][0]["collections"])
+        assert abs(run["runs"] - ours["refcount"][0]["runs"]) <= 1, (run, ours["refcount"][0]["runs"])
 assert "of refcount's CPU" in open("linked").read()
 
 rows = json.load(open("triggers.json"))["rows"]
