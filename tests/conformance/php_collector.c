@@ -170,8 +170,10 @@ static void php_70_runs_that_call_destructors(struct vm_fixture *fixture)
         php_link(vm, holder, PHP_P, holder);
         php_link(vm, holder, PHP_Q, value);
         vm_value_drop(vm, vm_object_value(value));
+        /* Nothing roots it past the safepoint but its count, where there is one. */
+        struct sm_value held = vm_object_value(holder);
         vm_safepoint(vm);
-        vm_value_drop(vm, vm_object_value(holder));
+        vm_value_drop(vm, held);
         vm_safepoint(vm);
     }
     if (vm_fixture_counts(fixture)) {

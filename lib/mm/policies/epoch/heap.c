@@ -309,7 +309,6 @@ static void *alloc_large(struct epoch_heap *heap, size_t room_bytes)
     heap->room_bytes += room_bytes;
     block->page_epochs[0] = sm_epoch_current(heap->mm);
     note_recent(heap, block, 0);
-    add_range(heap, epoch_block_start(block), epoch_block_start(block) + room_bytes);
     return epoch_block_start(block);
 }
 

@@ -124,6 +124,17 @@ static void visit_range(struct epoch_heap *heap, struct epoch_recent range, epoc
     }
 }
 
+/* Newest first. One that was retired by hand is in the list no more, and its memory may be gone. */
+static void visit_recent_large(struct epoch_heap *heap, epoch_object_visit *visit, void *context)
+{
+    const struct epoch_block *block = heap->large;
+    for (; block != NULL && block->recent_sequence == heap->recent_sequence; block = block->next) {
+        struct sm_object *object = (struct sm_object *)(void *)epoch_block_start(block);
+        if ((sm_object_flags(object) & EPOCH_RETIRED) == 0)
+            visit(context, object);
+    }
+}
+
 /* By ranges that is exact. By blocks it is not: it may take what died in an earlier stretch for recent too. */
 void epoch_heap_walk_recent(struct epoch_heap *heap, epoch_object_visit *visit, void *context)
 {
@@ -133,6 +144,7 @@ void epoch_heap_walk_recent(struct epoch_heap *heap, epoch_object_visit *visit, 
     }
     for (size_t i = 0; i < heap->recent_count; i++)
         visit_range(heap, heap->recent[i], visit, context);
+    visit_recent_large(heap, visit, context);
 }
 
 bool epoch_heap_has(struct epoch_heap *heap, const struct sm_object *object)
