@@ -4,6 +4,8 @@
  */
 #include "epoch_stages.h"
 
+#include "test_scale.h"
+
 enum { MORTALS_MAX = 30000, ROOT_ARRAY = 0, ROOT_SAVED, ROOT_CLASS };
 
 /** An object with a destructor and something below it. */
@@ -98,7 +100,7 @@ static void assert_ran_once(const struct world *world, size_t first, size_t end,
 
 /* ---- Chosen in pieces. ---- */
 
-enum { MANY = 12000 };
+enum { MANY = IS_THREAD_SANITIZED ? 9000 : 12000 }; /* more than two pieces */
 
 static void make_many(struct world *world)
 {
@@ -258,7 +260,7 @@ static void test_R5_all_destructors_run_at_any_moment_of_a_cycle(void **state)
 {
     (void)state;
     for (size_t p = 0; p < STAGES_POLICIES; p++) {
-        for (uint64_t marked = 0; marked < 60; marked += 7) {
+        for (uint64_t marked = 0; marked < 60; marked += test_scale(7, 7, 20)) {
             run_all_at(stages_policies[p], marked, EPOCH_STAGE_MARKING, NULL);
             run_all_at(stages_policies[p], marked, EPOCH_STAGE_MARKING, pass_safepoints);
             run_all_at(stages_policies[p], marked, EPOCH_STAGE_MARKING, save_and_pass);

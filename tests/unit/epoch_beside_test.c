@@ -4,6 +4,8 @@
  */
 #include "epoch_holders.h"
 
+#include "test_scale.h"
+
 #include "sapimem/extension.h"
 
 /* ---- The last edge to a subgraph moves, at every moment. ---- */
@@ -90,7 +92,7 @@ static bool survives_move(const struct moves *moves)
 static void at_every_moment(struct moves moves)
 {
     static const uint64_t betweens[] = {0, 1, UINT64_MAX};
-    for (moves.before = 0; survives_move(&moves); moves.before++)
+    for (moves.before = 0; survives_move(&moves); moves.before += test_scale(1, 2, 5))
         for (size_t b = 1; b < sizeof(betweens) / sizeof(betweens[0]); b++) {
             moves.between = betweens[b];
             (void)survives_move(&moves);
