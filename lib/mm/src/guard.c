@@ -1,10 +1,10 @@
 #include "guard.h"
 
+#include "background.h"
 #include "event.h"
 #include "manager_internal.h"
 
 #include <string.h>
-#include <time.h>
 
 enum { ALLOW_WAIT_MS = 2000, READ_TRIES = 4 };
 
@@ -194,13 +194,7 @@ sm_status sm_guards_init(struct sm_manager *mm)
     guards->allow_wait_ms = ALLOW_WAIT_MS;
     guard_fill(&guards->owner, mm, "owner");
     guards->owner.is_owner = true;
-    pthread_condattr_t monotonic;
-    if (pthread_condattr_init(&monotonic) != 0)
-        return SM_ERR_SYSTEM;
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    int failed = pthread_cond_init(&guards->allowed_changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
-    if (failed != 0)
+    if (!sm_condition_init(&guards->allowed_changed))
         return SM_ERR_SYSTEM;
     if (pthread_mutex_init(&guards->lock, NULL) != 0) {
         pthread_cond_destroy(&guards->allowed_changed);
@@ -257,20 +251,10 @@ sm_status sm_observers_allow(struct sm_manager *mm)
     return SM_OK;
 }
 
-static struct timespec deadline_after_ms(uint32_t wait_ms)
-{
-    struct timespec deadline;
-    clock_gettime(CLOCK_MONOTONIC, &deadline);
-    int64_t nanoseconds = deadline.tv_nsec + (int64_t)(wait_ms % 1000) * 1000000;
-    deadline.tv_sec += (time_t)(wait_ms / 1000) + (time_t)(nanoseconds / 1000000000);
-    deadline.tv_nsec = (long)(nanoseconds % 1000000000);
-    return deadline;
-}
-
 static bool wait_until_allowed(struct sm_manager *mm)
 {
     struct sm_guards *guards = &mm->guards;
-    struct timespec deadline = deadline_after_ms(guards->allow_wait_ms);
+    struct timespec deadline = sm_deadline_after((uint64_t)guards->allow_wait_ms * UINT64_C(1000000));
     int failed = 0;
     pthread_mutex_lock(&guards->lock);
     if (!guards->allowed)

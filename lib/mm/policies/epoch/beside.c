@@ -114,9 +114,7 @@ void epoch_beside_sweep_leftovers(struct epoch_policy *epoch)
     struct epoch_block_list none = {0};
     while (epoch_heap_sweep_one(&epoch->heap, &none, &batch))
         ;
-    epoch_count_backlog(epoch, &batch);
-    epoch_batch_splice(&epoch->open, &batch);
-    epoch_seal(epoch);
+    epoch_seal_batch(epoch, &batch);
 }
 
 static void log_root(struct sm_visitor *visitor, struct sm_object *target)
@@ -127,28 +125,27 @@ static void log_root(struct sm_visitor *visitor, struct sm_object *target)
                         target);
 }
 
-/* R11: deep stacks in pieces; what the program comes to first it hands over itself. */
-static void begin_roots(struct epoch_policy *epoch)
+static void note_roots(struct epoch_policy *epoch, size_t left)
 {
-    struct epoch_beside *beside = &epoch->beside;
-    beside->roots = (struct sm_visitor){.edge = log_root, .shared = false};
-    beside->roots_left = sm_roots_enumerate_begin(epoch->base.mm, &beside->roots, ROOTS_SLICE);
-    if (beside->roots_left == 0)
+    epoch->beside.roots_left = left;
+    if (left == 0)
         sm_roots_enumerate_end(epoch->base.mm);
     else
         sm_attention_request(epoch->base.mm);
 }
 
-static void go_on_with_roots(struct epoch_policy *epoch, size_t budget)
+/* R11: deep stacks in pieces; what the program comes to first it hands over itself. */
+static void begin_roots(struct epoch_policy *epoch)
 {
     struct epoch_beside *beside = &epoch->beside;
-    if (beside->roots_left == 0)
-        return;
-    beside->roots_left = sm_roots_enumerate_some(epoch->base.mm, budget);
-    if (beside->roots_left == 0)
-        sm_roots_enumerate_end(epoch->base.mm);
-    else
-        sm_attention_request(epoch->base.mm);
+    beside->roots = (struct sm_visitor){.edge = log_root, .shared = false};
+    note_roots(epoch, sm_roots_enumerate_begin(epoch->base.mm, &beside->roots, ROOTS_SLICE));
+}
+
+static void go_on_with_roots(struct epoch_policy *epoch, size_t budget)
+{
+    if (epoch->beside.roots_left != 0)
+        note_roots(epoch, sm_roots_enumerate_some(epoch->base.mm, budget));
 }
 
 bool epoch_beside_start(struct epoch_policy *epoch)
@@ -383,10 +380,8 @@ static void seal_swept(struct epoch_policy *epoch)
     struct epoch_batch batch = {0};
     epoch_collector_take_swept(&epoch->collector, &batch);
     if (epoch_batch_is_empty(&batch))
-        return;
-    epoch_count_backlog(epoch, &batch);
-    epoch_batch_splice(&epoch->open, &batch);
-    epoch_seal(epoch);
+        return; /* what is open may wait for more */
+    epoch_seal_batch(epoch, &batch);
 }
 
 static bool sweep_large(struct epoch_policy *epoch, size_t budget)

@@ -3,12 +3,10 @@
 
 #include "epoch/heap.h"
 
-#include "pause.h"
+#include "background.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
-#include <time.h>
 
 /* ---- Steps, on whatever thread has the job. ---- */
 
@@ -104,28 +102,6 @@ static void *collector_main(void *context)
     return NULL;
 }
 
-/* Signals are for the embedder's own threads. */
-static int start_thread(struct epoch_collector *collector)
-{
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int failed = pthread_create(&collector->thread, NULL, collector_main, collector);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return failed;
-}
-
-/* Deadlines are on the monotonic clock, whatever happens to the wall's. */
-static void init_conditions(struct epoch_collector *collector)
-{
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&collector->work, &monotonic);
-    pthread_cond_init(&collector->rested, &monotonic);
-    pthread_condattr_destroy(&monotonic);
-}
-
 static void destroy_primitives(struct epoch_collector *collector)
 {
     pthread_cond_destroy(&collector->rested);
@@ -138,8 +114,9 @@ sm_status epoch_collector_init(struct epoch_collector *collector, struct sm_mana
 {
     *collector = (struct epoch_collector){.mm = mm, .heap = heap, .marker = marker, .has_thread = has_thread};
     pthread_mutex_init(&collector->lock, NULL);
-    init_conditions(collector);
-    int failed = has_thread ? start_thread(collector) : 0;
+    (void)sm_condition_init(&collector->work);
+    (void)sm_condition_init(&collector->rested);
+    int failed = has_thread ? sm_thread_start(&collector->thread, collector_main, collector) : 0;
     if (failed == 0)
         return SM_OK;
     destroy_primitives(collector);
@@ -211,16 +188,9 @@ bool epoch_collector_work(struct epoch_collector *collector, uint64_t budget)
     return is_done;
 }
 
-static struct timespec deadline_after(uint64_t timeout_ns)
-{
-    uint64_t deadline_ns = sm_clock_ns() + timeout_ns;
-    return (struct timespec){.tv_sec = (time_t)(deadline_ns / 1000000000u),
-                             .tv_nsec = (long)(deadline_ns % 1000000000u)};
-}
-
 bool epoch_collector_wait(struct epoch_collector *collector, uint64_t timeout_ns)
 {
-    struct timespec deadline = deadline_after(timeout_ns);
+    struct timespec deadline = sm_deadline_after(timeout_ns);
     int failed = 0;
     pthread_mutex_lock(&collector->lock);
     while (!epoch_collector_is_done(collector) && failed != ETIMEDOUT)

@@ -219,6 +219,8 @@ void epoch_uncount_backlog(struct epoch_policy *epoch, uint64_t room_bytes);
 void epoch_release_held(struct epoch_policy *epoch);
 /** Hand the open batch to the reclaimer: its grace period may begin. */
 void epoch_seal(struct epoch_policy *epoch);
+/** The same with what is in `batch`, which is empty then. */
+void epoch_seal_batch(struct epoch_policy *epoch, struct epoch_batch *batch);
 
 /* ---- pressure.c ---- */
 

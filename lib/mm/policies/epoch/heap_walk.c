@@ -147,15 +147,34 @@ void epoch_heap_walk_recent(struct epoch_heap *heap, epoch_object_visit *visit, 
     visit_recent_large(heap, visit, context);
 }
 
+struct search {
+    const struct sm_object *object;
+    bool is_there;
+    struct block_contents contents;
+};
+
+/* Behind the sequence of headers granules tell where objects are, so the address's own is enough there. */
+static void search_block(void *context, struct epoch_block *block)
+{
+    struct search *search = context;
+    bool is_parsed = epoch_block_offset(block, search->object) < block->parsed_bytes;
+    struct block_contents *contents = &search->contents;
+    if (block->state == EPOCH_BLOCK_LARGE || is_parsed)
+        collect_block(contents, block);
+    else if ((epoch_granule_load(search->object) & EPOCH_START) != 0)
+        collect(contents, (struct sm_object *)(uintptr_t)search->object);
+    for (size_t i = 0; i < contents->count && !search->is_there; i++)
+        search->is_there = contents->objects[i] == search->object;
+}
+
 bool epoch_heap_has(struct epoch_heap *heap, const struct sm_object *object)
 {
-    struct block_contents contents;
-    contents_init(&contents, heap, false);
+    struct search search;
+    search.object = object;
+    search.is_there = false;
+    contents_init(&search.contents, heap, false);
     if ((uintptr_t)object % EPOCH_GRANULE_BYTES != 0)
         return false;
-    epoch_pool_visit_of(&heap->pool, object, collect_block, &contents);
-    for (size_t i = 0; i < contents.count; i++)
-        if (contents.objects[i] == object)
-            return true;
-    return false;
+    epoch_pool_visit_of(&heap->pool, object, search_block, &search);
+    return search.is_there;
 }

@@ -5,6 +5,7 @@
 #include "epoch/chunks.h"
 #include "epoch/heap.h"
 
+#include "finalizer_selection.h"
 #include "manager_internal.h"
 
 #include <string.h>
@@ -139,12 +140,6 @@ static inline void scan(struct epoch_marker *marker, const struct sm_object *obj
 
 /* ---- Marking. ---- */
 
-/* Granules that are marked and counted for it: of a large object, which may have more than a count holds, one. */
-static inline size_t marked_granules(size_t room_bytes)
-{
-    return room_bytes > EPOCH_SHARED_MAX_BYTES ? 1 : room_bytes / EPOCH_GRANULE_BYTES;
-}
-
 static inline void count_marked(struct epoch_marker *marker, const struct sm_object *object, size_t count)
 {
     epoch_block_of(object)->live_granules[epoch_colour_index(marker->colour)] += (uint32_t)count;
@@ -162,7 +157,7 @@ static void mark_stopped(struct epoch_marker *marker, struct sm_object *object)
         SM_ASSERT(marker->is_young); /* by something remembered that is dead; otherwise R1: it is reachable */
         return;
     }
-    size_t count = marked_granules(sm_block_bytes((size_t)object->payload_bytes));
+    size_t count = epoch_marked_granules(object);
     uint8_t kept = *granule & marker->kept_bits;
     epoch_granules_set(granule, count, marker->colour | kept);
     epoch_arm(object);
@@ -178,7 +173,7 @@ static void mark_beside(struct epoch_marker *marker, struct sm_object *object)
     uint8_t *granule = epoch_granule_of(object);
     if ((__atomic_load_n(granule, __ATOMIC_RELAXED) & EPOCH_COLOUR_MASK) != marker->unmarked)
         return;
-    size_t count = marked_granules(sm_block_bytes((size_t)object->payload_bytes));
+    size_t count = epoch_marked_granules(object);
     const struct sm_type *type = type_of(marker, object);
     bool is_whole = type->trace != NULL && epoch_chunks_of(object, &type->layout) == NULL;
     bool is_ours = !is_whole || epoch_claim_object(granule, marker->colour);
@@ -319,7 +314,9 @@ bool epoch_marker_is_live(void *context, const struct sm_object *object)
 void epoch_marker_keep_finalizable(struct epoch_marker *marker)
 {
     SM_ASSERT(epoch_marker_is_idle(marker));
-    if (sm_finalizers_select(marker->mm, epoch_marker_is_live, marker) == 0)
+    size_t moved = marker->is_young ? sm_finalizers_select_young(marker->mm, epoch_marker_is_live, marker)
+                                    : sm_finalizers_select(marker->mm, epoch_marker_is_live, marker);
+    if (moved == 0)
         return;
     sm_finalizers_visit_ready(marker->mm, &marker->roots);
     epoch_marker_drain(marker);

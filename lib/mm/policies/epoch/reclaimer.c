@@ -4,13 +4,11 @@
 #include "epoch/heap.h"
 
 #include "assertion.h"
-#include "pause.h"
+#include "background.h"
 #include "sapimem/policy.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
-#include <time.h>
 
 #define DESTROY_WAIT_NS UINT64_C(1000000000)
 
@@ -116,27 +114,6 @@ static void reclaimer_free(struct epoch_reclaimer *reclaimer)
     free(reclaimer);
 }
 
-/* ---- Signals are for the embedder's own threads: those that work for us block them all. ---- */
-
-static void block_signals(sigset_t *before)
-{
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, before);
-}
-
-static void restore_signals(const sigset_t *before)
-{
-    pthread_sigmask(SIG_SETMASK, before, NULL);
-}
-
-static struct timespec deadline_after(uint64_t timeout_ns)
-{
-    uint64_t deadline_ns = sm_clock_ns() + timeout_ns;
-    return (struct timespec){.tv_sec = (time_t)(deadline_ns / 1000000000u),
-                             .tv_nsec = (long)(deadline_ns % 1000000000u)};
-}
-
 /* ---- Back-ends `thread` and `defer_rcu`. ---- */
 
 /* Called and left with the lock held. */
@@ -155,7 +132,7 @@ static void await_work(struct epoch_reclaimer *reclaimer)
     if (reclaimer->is_trim_due && !reclaimer->stop)
         trim(reclaimer, epoch_pool_trim);
     while (epoch_batch_is_empty(&reclaimer->queue) && !reclaimer->stop) {
-        struct timespec deadline = deadline_after(EPOCH_IDLE_TRIM_NS);
+        struct timespec deadline = sm_deadline_after(EPOCH_IDLE_TRIM_NS);
         int failed = is_trimmed ? pthread_cond_wait(&reclaimer->work, &reclaimer->lock)
                                 : pthread_cond_timedwait(&reclaimer->work, &reclaimer->lock, &deadline);
         if (failed != ETIMEDOUT || !epoch_batch_is_empty(&reclaimer->queue) || reclaimer->stop)
@@ -215,7 +192,7 @@ static void wait_deferred(struct epoch_reclaimer *reclaimer)
  */
 static void gather(struct epoch_reclaimer *reclaimer)
 {
-    struct timespec deadline = deadline_after(EPOCH_GATHER_NS);
+    struct timespec deadline = sm_deadline_after(EPOCH_GATHER_NS);
     int failed = 0;
     while (reclaimer->queue.room_bytes < EPOCH_GATHER_BYTES && !reclaimer->is_waited_for && !reclaimer->stop &&
            failed != ETIMEDOUT)
@@ -262,9 +239,9 @@ static void start_call(struct epoch_reclaimer *reclaimer)
 {
     sigset_t before;
     begin_waiting(reclaimer);
-    block_signals(&before); /* the first call in the process starts liburcu's worker */
+    sm_signals_block(&before); /* the first call in the process starts liburcu's worker */
     reclaimer->flavor->call(&reclaimer->deferred, called_back);
-    restore_signals(&before);
+    sm_signals_restore(&before);
 }
 
 /* On liburcu's worker thread. */
@@ -283,26 +260,6 @@ static void called_back(struct epoch_deferred *deferred)
 
 /* ---- Beginning. ---- */
 
-static int start_thread(struct epoch_reclaimer *reclaimer)
-{
-    sigset_t before;
-    block_signals(&before);
-    int failed = pthread_create(&reclaimer->thread, NULL, reclaimer_main, reclaimer);
-    restore_signals(&before);
-    return failed;
-}
-
-/* Deadlines are on the monotonic clock, whatever happens to the wall's. */
-static void init_conditions(struct epoch_reclaimer *reclaimer)
-{
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&reclaimer->work, &monotonic);
-    pthread_cond_init(&reclaimer->done, &monotonic);
-    pthread_condattr_destroy(&monotonic);
-}
-
 sm_status epoch_reclaimer_create(struct sm_manager *mm, struct epoch_heap *heap, const struct epoch_flavor *flavor,
                                  enum epoch_backend backend, struct epoch_reclaimer **reclaimer)
 {
@@ -314,8 +271,9 @@ sm_status epoch_reclaimer_create(struct sm_manager *mm, struct epoch_heap *heap,
     made->flavor = flavor;
     made->backend = backend;
     pthread_mutex_init(&made->lock, NULL);
-    init_conditions(made);
-    int failed = has_thread(made) ? start_thread(made) : 0;
+    (void)sm_condition_init(&made->work);
+    (void)sm_condition_init(&made->done);
+    int failed = has_thread(made) ? sm_thread_start(&made->thread, reclaimer_main, made) : 0;
     if (failed != 0) {
         reclaimer_free(made);
         return sm_policy_fail(mm, SM_ERR_SYSTEM, "policy epoch: the system refused the reclaimer thread (error %d)",
@@ -358,7 +316,7 @@ static bool wait_sequence(struct epoch_reclaimer *reclaimer, uint64_t sequence, 
 {
     struct timespec deadline = {0};
     if (timeout_ns != EPOCH_FOREVER)
-        deadline = deadline_after(timeout_ns);
+        deadline = sm_deadline_after(timeout_ns);
     while (reclaimer->done_sequence < sequence) {
         reclaimer->is_waited_for = true;
         pthread_cond_broadcast(&reclaimer->done);
@@ -397,7 +355,7 @@ void epoch_reclaimer_drain_inline(struct epoch_reclaimer *reclaimer)
 /* Under the lock. Whether nobody waits any more; in the end a release that has begun is waited for in any case. */
 static bool is_idle_within(struct epoch_reclaimer *reclaimer, uint64_t timeout_ns)
 {
-    struct timespec deadline = deadline_after(timeout_ns);
+    struct timespec deadline = sm_deadline_after(timeout_ns);
     int failed = 0;
     while (reclaimer->phase == EPOCH_PHASE_WAITING && failed != ETIMEDOUT)
         failed = pthread_cond_timedwait(&reclaimer->done, &reclaimer->lock, &deadline);

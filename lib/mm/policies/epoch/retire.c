@@ -33,6 +33,13 @@ void epoch_seal(struct epoch_policy *epoch)
     epoch_reclaimer_push(epoch->reclaimer, &epoch->open);
 }
 
+void epoch_seal_batch(struct epoch_policy *epoch, struct epoch_batch *batch)
+{
+    epoch_count_backlog(epoch, batch);
+    epoch_batch_splice(&epoch->open, batch);
+    epoch_seal(epoch);
+}
+
 void epoch_release_held(struct epoch_policy *epoch)
 {
     epoch_batch_splice(&epoch->open, &epoch->held);

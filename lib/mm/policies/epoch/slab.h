@@ -171,6 +171,13 @@ static inline uint8_t epoch_other_colour(uint8_t colour)
     return (uint8_t)(EPOCH_COLOUR_MASK - colour);
 }
 
+/** Granules that an old object is counted for: of a large one, which may have more than a count holds, one. */
+static inline size_t epoch_marked_granules(const struct sm_object *object)
+{
+    size_t room_bytes = sm_block_bytes((size_t)object->payload_bytes);
+    return room_bytes > EPOCH_SHARED_MAX_BYTES ? 1 : room_bytes / EPOCH_GRANULE_BYTES;
+}
+
 /** The byte of an address, which another thread may be writing to. */
 static inline uint8_t epoch_granule_load(const void *address)
 {

@@ -14,8 +14,7 @@ static void count_granules(const struct epoch_heap *heap, struct epoch_block *bl
 static void give_bytes(const struct epoch_heap *heap, struct sm_object *object)
 {
     uint8_t colour = heap->marking != EPOCH_COLOUR_NONE ? heap->marking : heap->colour;
-    size_t room_bytes = sm_block_bytes((size_t)object->payload_bytes);
-    size_t granules = room_bytes > EPOCH_SHARED_MAX_BYTES ? 1 : room_bytes / EPOCH_GRANULE_BYTES;
+    size_t granules = epoch_marked_granules(object);
     count_granules(heap, epoch_block_of(object), (uint32_t)granules);
     epoch_granules_set(epoch_granule_of(object), granules, (uint8_t)(colour | EPOCH_RECENT));
 }
@@ -28,24 +27,27 @@ static void make_old(struct epoch_heap *heap, struct sm_object *object)
     heap->old_bytes += object->payload_bytes;
 }
 
-/* Objects and fillers in a row. What was retired by hand has bytes already, or is left to a full cycle. */
+/* What was retired by hand has bytes already, or is left to a cycle. */
+static void make_young_old(struct epoch_heap *heap, struct sm_object *object)
+{
+    if (!epoch_heap_is_old(object) && (sm_object_flags(object) & EPOCH_RETIRED) == 0)
+        make_old(heap, object);
+}
+
+/* Objects and fillers in a row. */
 static void make_range_old(struct epoch_heap *heap, const char *at, const char *end)
 {
     while (at < end) {
         struct sm_object *object = (struct sm_object *)(uintptr_t)at;
-        bool is_young = !epoch_is_filler(object) && *epoch_granule_of(object) == 0 &&
-                        (sm_object_flags(object) & EPOCH_RETIRED) == 0;
-        if (is_young)
-            make_old(heap, object);
+        if (!epoch_is_filler(object))
+            make_young_old(heap, object);
         at += sm_block_bytes((size_t)object->payload_bytes);
     }
 }
 
 static void make_large_old(struct epoch_heap *heap, struct epoch_block *block)
 {
-    struct sm_object *object = (struct sm_object *)(void *)epoch_block_start(block);
-    if (!epoch_heap_is_old(object) && (sm_object_flags(object) & EPOCH_RETIRED) == 0)
-        make_old(heap, object);
+    make_young_old(heap, (struct sm_object *)(void *)epoch_block_start(block));
 }
 
 void epoch_heap_make_window_old(struct epoch_heap *heap)

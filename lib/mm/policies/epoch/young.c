@@ -4,7 +4,6 @@
 #include "epoch/chunks.h"
 
 #include "event.h"
-#include "finalizer_selection.h"
 #include "manager_internal.h"
 #include "pause.h"
 
@@ -201,9 +200,7 @@ static void conclude_as_old(struct epoch_policy *epoch)
     epoch_heap_make_all_old(&epoch->heap);
     epoch_heap_take_unlisted(&epoch->heap, &batch);
     epoch_heap_conclude_open(&epoch->heap, &batch);
-    epoch_count_backlog(epoch, &batch);
-    epoch_batch_splice(&epoch->open, &batch);
-    epoch_seal(epoch);
+    epoch_seal_batch(epoch, &batch);
 }
 
 /* Pacing "never" and a program that has disabled cycles leave emergencies alone, and "always" makes every cycle a full one. */
@@ -264,21 +261,11 @@ static bool mark_young(struct epoch_policy *epoch, struct sm_cycle_record *recor
            epoch_marker_drain_some(marker, LOOKED_AT_MAX, &done);
 }
 
-/* R5: what due destructors can reach lives on. */
-static void choose_destructors(struct epoch_policy *epoch)
-{
-    struct sm_manager *mm = epoch->base.mm;
-    if (sm_finalizers_select_young(mm, epoch_marker_is_live, &epoch->marker) == 0)
-        return;
-    sm_finalizers_visit_ready(mm, &epoch->marker.roots);
-    epoch_marker_drain(&epoch->marker);
-}
-
 static void conclude_marking(struct epoch_policy *epoch, bool is_whole)
 {
     struct epoch_heap *heap = &epoch->heap;
     if (is_whole) {
-        choose_destructors(epoch);
+        epoch_marker_keep_finalizable(&epoch->marker);
         sm_weak_list_sweep_young(&epoch->weak, epoch->base.mm, epoch_marker_is_live, &epoch->marker);
     } else {
         epoch_marker_abandon(&epoch->marker);
