@@ -116,6 +116,43 @@ static void test_R6_a_second_stall_is_reported_again(void **state)
     graph_close(&graph);
 }
 
+/* ---- In line: an iteration that never ends reuses what it made, though only cycles beside the program run. ---- */
+
+enum { INLINE_THRESHOLD_BYTES = 1 << 20, INLINE_WORK_BYTES = 32 << 20 };
+
+static void test_inline_backlog_stays_within_thresholds(void **state)
+{
+    (void)state;
+    struct graph graph;
+    struct sm_config config = {.policy = "epoch:reclaim=inline,young=never", .pacing = "fixed:1M"};
+    graph_open(&graph, &config);
+    sm_pin(sm_owner_guard(graph.mm), SM_HERE);
+    assert_true(churn(&graph, INLINE_WORK_BYTES));
+    struct sm_stats stats = graph_stats(&graph);
+    assert_true(stats.peak_backlog_bytes > 0);
+    assert_in_range(stats.peak_backlog_bytes, 1, 4 * INLINE_THRESHOLD_BYTES);
+    sm_unpin(sm_owner_guard(graph.mm));
+    graph_close(&graph);
+}
+
+static void test_inline_backlog_grows_under_an_observer_and_falls_after_it(void **state)
+{
+    (void)state;
+    struct graph graph;
+    struct reader reader;
+    struct sm_config config = {.policy = "epoch:reclaim=inline,young=never", .pacing = "fixed:1M"};
+    graph_open(&graph, &config);
+    reader_start(&reader, graph.mm);
+    reader_do(&reader, READER_PIN);
+    assert_true(churn(&graph, INLINE_WORK_BYTES / 2));
+    assert_true(graph_stats(&graph).backlog_bytes > 4 * INLINE_THRESHOLD_BYTES);
+    reader_do(&reader, READER_UNPIN);
+    assert_true(churn(&graph, INLINE_WORK_BYTES));
+    assert_true(graph_stats(&graph).backlog_bytes <= 4 * INLINE_THRESHOLD_BYTES);
+    reader_stop(&reader);
+    graph_close(&graph);
+}
+
 /* ---- R7: the limit. ---- */
 
 static void hit_the_limit(const char *policy)
@@ -290,6 +327,8 @@ int main(void)
         cmocka_unit_test(test_R6_a_stalled_guard_bounds_the_backlog_and_is_named),
         cmocka_unit_test(test_R6_a_stalled_guard_bounds_the_backlog_inline_too),
         cmocka_unit_test(test_R6_a_second_stall_is_reported_again),
+        cmocka_unit_test(test_inline_backlog_stays_within_thresholds),
+        cmocka_unit_test(test_inline_backlog_grows_under_an_observer_and_falls_after_it),
         cmocka_unit_test(test_R7_the_limit_ends_in_out_of_memory_with_the_heap_usable),
         cmocka_unit_test(test_inline_reclamation_depends_on_the_program_alone),
         cmocka_unit_test(test_inline_cycles_do_not_hang_on_a_stalled_observer),

@@ -79,6 +79,8 @@
  * nothing is allocated, and no emergency cycle retires more.
  */
 struct epoch_bounds {
+    uint64_t
+        inline_bytes; /**< a threshold's worth, soft at most: with reclaim=inline the owner looks whether it need not wait */
     uint64_t soft_bytes;   /**< a quarter of hard: stalled guards are looked for and reported */
     uint64_t middle_bytes; /**< half of hard: the owner waits a little at its safepoints */
     uint64_t hard_bytes;   /**< allocation is refused */

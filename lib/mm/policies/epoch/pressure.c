@@ -9,6 +9,13 @@
 
 #define POLL_NS 50000
 
+/* A grace period for every open batch at most. */
+static uint64_t inline_bound(uint64_t threshold_bytes, uint64_t soft_bytes)
+{
+    uint64_t due_bytes = threshold_bytes < EPOCH_OPEN_BATCH_BYTES ? EPOCH_OPEN_BATCH_BYTES : threshold_bytes;
+    return due_bytes < soft_bytes ? due_bytes : soft_bytes;
+}
+
 void epoch_bounds_set(struct epoch_policy *epoch, uint64_t threshold_bytes)
 {
     uint64_t hard_bytes = epoch->backlog_limit_bytes;
@@ -18,7 +25,12 @@ void epoch_bounds_set(struct epoch_policy *epoch, uint64_t threshold_bytes)
                          : threshold_bytes * EPOCH_BACKLOG_THRESHOLDS;
     if (epoch->backlog_limit_bytes == 0 && hard_bytes < EPOCH_BACKLOG_MINIMUM_BYTES)
         hard_bytes = EPOCH_BACKLOG_MINIMUM_BYTES;
-    epoch->bounds = (struct epoch_bounds){hard_bytes / 4, hard_bytes / 2, hard_bytes};
+    epoch->bounds = (struct epoch_bounds){
+        .inline_bytes = inline_bound(threshold_bytes, hard_bytes / 4),
+        .soft_bytes = hard_bytes / 4,
+        .middle_bytes = hard_bytes / 2,
+        .hard_bytes = hard_bytes,
+    };
 }
 
 bool epoch_at_hard_bound(const struct epoch_policy *epoch)
@@ -101,31 +113,41 @@ bool epoch_drain(struct epoch_policy *epoch, enum sm_pause_cause cause, uint64_t
     return drained;
 }
 
-/* Middle bound, or for the inline back-end the soft one: wait a little; after a failure not before the backlog has grown by a sixteenth. */
-static void assist(struct epoch_policy *epoch, uint64_t backlog_bytes)
+/* Wait a little, or only look; after a failure not before the backlog has grown by a sixteenth. */
+static void assist(struct epoch_policy *epoch, uint64_t backlog_bytes, uint64_t timeout_ns)
 {
     if (backlog_bytes < epoch->assist_floor_bytes)
         return;
     uint64_t start_ns = sm_clock_ns();
-    bool drained = epoch_drain(epoch, SM_PAUSE_ASSIST, EPOCH_ASSIST_WAIT_NS);
+    bool drained = epoch_drain(epoch, SM_PAUSE_ASSIST, timeout_ns);
     uint64_t left_bytes = epoch_backlog_bytes(epoch->reclaimer);
     sm_event(epoch->base.mm, SM_EVENT_ASSIST, SM_CYCLE_FULL,
              left_bytes < backlog_bytes ? backlog_bytes - left_bytes : 0, sm_clock_ns() - start_ns);
     epoch->assist_floor_bytes = drained ? 0 : backlog_bytes + epoch->bounds.hard_bytes / 16;
 }
 
+/* Nobody else releases what waits: with no guard in the way that costs a system call, and the memory is used again. */
+static void relieve_inline(struct epoch_policy *epoch, uint64_t backlog_bytes)
+{
+    if (backlog_bytes >= epoch->bounds.inline_bytes)
+        assist(epoch, backlog_bytes, backlog_bytes >= epoch->bounds.soft_bytes ? EPOCH_ASSIST_WAIT_NS : 0);
+}
+
 static void relieve(struct epoch_policy *epoch)
 {
     uint64_t backlog_bytes = epoch_backlog_bytes(epoch->reclaimer);
-    if (backlog_bytes < epoch->bounds.soft_bytes) {
+    bool is_inline = !epoch_reclaimer_is_threaded(epoch->reclaimer);
+    if (backlog_bytes < (is_inline ? epoch->bounds.inline_bytes : epoch->bounds.soft_bytes))
         epoch->assist_floor_bytes = 0;
+    if (is_inline)
+        relieve_inline(epoch, backlog_bytes);
+    if (backlog_bytes < epoch->bounds.soft_bytes)
         return;
-    }
     sm_owner_wait_begin(epoch->base.mm);
     epoch_watch_stall(epoch);
     sm_owner_wait_end(epoch->base.mm);
-    if (backlog_bytes >= epoch->bounds.middle_bytes || !epoch_reclaimer_is_threaded(epoch->reclaimer))
-        assist(epoch, backlog_bytes);
+    if (!is_inline && backlog_bytes >= epoch->bounds.middle_bytes)
+        assist(epoch, backlog_bytes, EPOCH_ASSIST_WAIT_NS);
 }
 
 /*
