@@ -29,8 +29,8 @@ enum {
     CHOOSE_SLICE = 4096,
     WEAK_SLICE = 4096,
     LARGE_SLICE = 256,
-    ROOTS_SLICE = 16384,    /**< roots of stacks */
-    LOG_DRAINED_MAX = 1024, /**< objects that the owner marks itself rather than wake the thread */
+    ROOTS_SLICE = 16384,   /**< roots of stacks */
+    LOG_DRAINED_MAX = 256, /**< objects that the owner marks itself rather than wake the thread */
     FALLBACK_THRESHOLDS = 4,
 };
 #define ASSIST_WAIT_NS UINT64_C(250000)

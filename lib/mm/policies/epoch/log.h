@@ -11,8 +11,8 @@
 #include "sapimem/object.h"
 
 enum {
-    EPOCH_LOG_CHUNK_ENTRIES = 510,
-    EPOCH_LOG_PAIR = 1, /**< tag of an address: the entry behind it belongs to it */
+    EPOCH_LOG_CHUNK_ENTRIES = 126, /**< a KiB: what is handed over, or looked at, without a break */
+    EPOCH_LOG_PAIR = 1,            /**< tag of an address: the entry behind it belongs to it */
 };
 
 struct epoch_log_chunk {
