@@ -28,7 +28,7 @@ static inline uint64_t block_bytes_object(uint64_t property_count)
 /** Head and storage. */
 static inline uint64_t block_bytes_packed(uint64_t element_count)
 {
-    return sm_block_bytes(56) + sm_block_bytes(16 * block_array_capacity(element_count));
+    return sm_block_bytes(56) + sm_block_bytes(16 * block_array_capacity(element_count) + VM_PACKED_UNUSED_BYTES);
 }
 
 static inline uint64_t block_bytes_hash(uint64_t element_count)

@@ -4,7 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { ELEMENTS = 25000, ELEMENTS_ROOM = 32768, ENTRIES = 20000, ENTRIES_ROOM = 32768, SAFEPOINT_EVERY = 16 };
+enum { ELEMENTS = 25000, ELEMENTS_ROOM = 32768, ARRAY_BYTES = 56 + ELEMENTS_ROOM * 16 + VM_PACKED_UNUSED_BYTES };
+enum { ENTRIES = 20000, ENTRIES_ROOM = 32768, SAFEPOINT_EVERY = 16 };
 
 enum { BIG, RESULT, LOCALS };
 
@@ -156,11 +157,10 @@ static void run_lru(struct vm *vm, uint64_t operations, struct sharing_figures *
 }
 
 static const struct sharing_scenario scenarios[] = {
-    {"argument", "an array passed to a function before each write", 56 + ELEMENTS_ROOM * 16, 100000, 500, run_argument},
-    {"once-shared", "an array shared once, then written", 56 + ELEMENTS_ROOM * 16, 100000, 100000, run_once_shared},
+    {"argument", "an array passed to a function before each write", ARRAY_BYTES, 100000, 500, run_argument},
+    {"once-shared", "an array shared once, then written", ARRAY_BYTES, 100000, 100000, run_once_shared},
     {"lru-map", "a map of entries, looked at every 100 updates", 56 + ENTRIES_ROOM * 40, 200000, 20000, run_lru},
-    {"dead-holder", "a short-lived object holds the array before each write", 56 + ELEMENTS_ROOM * 16, 1000, 500,
-     run_dead_holder},
+    {"dead-holder", "a short-lived object holds the array before each write", ARRAY_BYTES, 1000, 500, run_dead_holder},
 };
 
 const struct sharing_scenario *sharing_scenario(size_t index)

@@ -36,7 +36,7 @@ static bool plausible(const struct observer *observer, const struct sm_object *o
     if (object->type == types->array)
         return payload_bytes == 56;
     if (object->type == types->packed)
-        return payload_bytes >= 128 && payload_bytes % 16 == 0;
+        return payload_bytes >= 136 && payload_bytes % 16 == VM_PACKED_UNUSED_BYTES;
     if (object->type == types->hash)
         return payload_bytes >= 320 && payload_bytes % 40 == 0;
     if (object->type == types->string)

@@ -69,7 +69,7 @@ struct sm_object *vm_storage_new(struct vm *vm, enum vm_array_kind kind, uint64_
                 (unsigned long long)capacity, (unsigned long long)VM_ARRAY_CAPACITY_MAX);
     uint64_t rounded = round_capacity(capacity);
     if (kind == VM_ARRAY_PACKED)
-        return vm_alloc(vm, vm->types.packed, rounded * sizeof(struct sm_value));
+        return vm_alloc(vm, vm->types.packed, rounded * sizeof(struct sm_value) + VM_PACKED_UNUSED_BYTES);
     return vm_alloc(vm, vm->types.hash, rounded * VM_HASH_ELEMENT_BYTES);
 }
 

@@ -2,7 +2,7 @@
  * PHP arrays: ordered, packed (list) or hash, with value semantics (copy on write).
  *
  * The head is 56 bytes of payload; its storage is a second object: packed 16 bytes an element (first
- * size 8), hash 40 (32-byte bucket and two 4-byte hash words; first size 8), doubling. Storage that is replaced is retired, never resized
+ * size 8) and 8 more, hash 40 (32-byte bucket and two 4-byte hash words; first size 8), doubling. Storage that is replaced is retired, never resized
  * in place, so that observers always read whole storage (R8).
  * Writers take an array made writable by vm_array_write. Errors: allocation failure bails out (vm.h).
  */
@@ -12,6 +12,9 @@
 #include "sapivm/value.h"
 
 enum vm_array_kind { VM_ARRAY_PACKED, VM_ARRAY_HASH };
+
+/** Packed storage carries two hash words that nothing reads, as in Zend, where they make 160 bytes of the first size: here behind the elements. */
+enum { VM_PACKED_UNUSED_BYTES = 8 };
 
 /**
  * Head of an array. `used` slots are filled, tombstones (undefined) included; `count` are alive. The last one is no
