@@ -8,6 +8,7 @@
 #include "pauses.h"
 #include "run_plan.h"
 #include "sampler.h"
+#include "workload_card.h"
 
 enum hx_run_status {
     HX_STATUS_OK,
@@ -34,6 +35,7 @@ struct hx_report {
     struct hx_guard_log guards;
     struct hx_sampler sampler;
     struct hx_notes notes;
+    struct hx_card *card; /**< NULL: nobody asked; owned by whoever asked */
 };
 
 #endif

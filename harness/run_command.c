@@ -18,9 +18,9 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { OUTPUT_JSON, OUTPUT_CSV, OUTPUT_EVENTS, OUTPUT_COUNT };
+enum { OUTPUT_JSON, OUTPUT_CSV, OUTPUT_EVENTS, OUTPUT_CARD, OUTPUT_COUNT };
 
-static const enum hx_option_id output_options[OUTPUT_COUNT] = {HX_OPT_JSON, HX_OPT_CSV, HX_OPT_EVENTS};
+static const enum hx_option_id output_options[OUTPUT_COUNT] = {HX_OPT_JSON, HX_OPT_CSV, HX_OPT_EVENTS, HX_OPT_CARD};
 
 /* One run's large parts, on the heap. */
 struct session {
@@ -53,6 +53,7 @@ static void session_destroy(struct session *session)
 {
     for (int i = 0; i < OUTPUT_COUNT; i++)
         hx_output_discard(&session->outputs[i]);
+    hx_card_destroy(session->report.card);
     free(session);
 }
 
@@ -103,6 +104,8 @@ static sm_status open_outputs(struct session *session, struct sm_error *error)
     }
     if (hx_output_is_open(&session->outputs[OUTPUT_EVENTS]))
         hx_event_sink_open(&session->events, &session->outputs[OUTPUT_EVENTS]);
+    if (status == SM_OK && hx_output_is_open(&session->outputs[OUTPUT_CARD]))
+        status = hx_card_create(&session->report.card, error);
     return status;
 }
 
@@ -175,6 +178,9 @@ static bool write_results(struct session *session)
     bool is_written = write_output(session, OUTPUT_JSON, hx_json_write);
     is_written = write_output(session, OUTPUT_CSV, hx_csv_write) && is_written;
     is_written = finish_events(session) && is_written;
+    /* A card of part of the work would look like one of all of it. */
+    if (session->report.status == HX_STATUS_OK)
+        is_written = write_output(session, OUTPUT_CARD, hx_card_write) && is_written;
     if (!takes_stdout && session->plan.options.value[HX_OPT_QUIET].count == 0)
         hx_summary_print(&session->report, stdout);
     return hx_output_flush_stdout() && is_written;

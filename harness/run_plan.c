@@ -467,6 +467,8 @@ static sm_status resolve_rest(struct hx_plan *plan, struct sm_error *error)
 {
     if (count_of(plan, HX_OPT_CHECK_TRACE) != 0 && plan->trace_path == NULL)
         return hx_refuse(error, "--check-trace: expected --workload=trace:FILE, not %s", plan->workload_name);
+    if (is_given(plan, HX_OPT_CARD) && (plan->policy->capabilities & SM_CAP_COUNTS) == 0)
+        return hx_refuse(error, "--card: expected a policy that counts, such as refcount, not %s", plan->policy_name);
     resolve_collector_threads(plan);
     if (is_given(plan, HX_OPT_TIMEOUT))
         plan->timeout_ns = seconds_to_ns(plan->options.value[HX_OPT_TIMEOUT].real);

@@ -118,6 +118,8 @@ static bool create_instance(struct run *run, struct sm_error *error)
         .tick_bytes = run->plan->tick_bytes,
     };
     config.manager.death_schedule = run->deaths.schedule;
+    if (run->report->card != NULL)
+        config.manager.death_recorder = run->report->card->recorder;
     uint64_t start_ns = hx_now_ns();
     struct wl_instance *instance = NULL;
     error->status = SM_OK;
@@ -214,6 +216,8 @@ static void run_steps(struct run *run)
         /* A trace replays a long iteration in several calls: it takes from its first to its last. */
         if (instance->steps_done != steps_timed) {
             hx_histogram_add(&run->report->service_ns, now_ns - start_ns);
+            if (run->report->card != NULL)
+                hx_card_end_step(run->report->card);
             steps_timed = instance->steps_done;
             start_ns = now_ns;
         }
@@ -262,6 +266,14 @@ static void measure_end_of_work(struct run *run, uint64_t wall_ns)
                        (uint64_t)((double)step_bytes * 1e9 / (double)wall_ns));
 }
 
+/* What the end of the run does to the heap is not the workload's. */
+static void end_card(struct run *run)
+{
+    struct sm_error error = {SM_OK, ""};
+    if (run->report->card != NULL && hx_card_end_work(run->report->card, &error) != SM_OK)
+        set_status(run, HX_STATUS_OOM, error.detail);
+}
+
 static void work(struct run *run)
 {
     struct hx_metrics *metrics = &run->report->metrics;
@@ -271,12 +283,15 @@ static void work(struct run *run)
     uint64_t thread_ns = hx_thread_cpu_ns();
     run->work_start_ns = hx_now_ns();
     run->is_working = true;
+    if (run->report->card != NULL)
+        hx_card_begin_work(run->report->card);
     run_steps(run);
     uint64_t wall_ns = hx_now_ns() - run->work_start_ns;
     run->is_working = false;
     hx_metrics_set(metrics, HX_METRIC_WALL_NS, wall_ns);
     hx_metrics_set(metrics, HX_METRIC_VM_CPU_NS, hx_thread_cpu_ns() - thread_ns);
     hx_metrics_set(metrics, HX_METRIC_CPU_NS, hx_process_cpu_ns() - process_ns);
+    end_card(run);
     measure_end_of_work(run, wall_ns);
     run->is_sampling = false;
     hx_progress_end(&run->progress);
@@ -447,6 +462,8 @@ static void add_notes(struct run *run)
         hx_note(&report->notes, "the series has %zu point%s: too few safepoints in so short a run",
                 report->sampler.count, hx_plural_s(report->sampler.count));
     note_deaths(run);
+    if (report->card != NULL)
+        hx_note(&report->notes, "--card: times and resident memory are those of a run that keeps book of every object");
     if (report->context.count == HX_FACTS_MAX)
         hx_note(&report->notes, "the context is not complete: too many facts");
 }

@@ -189,8 +189,6 @@ static struct sm_object *resize_by_copy(struct sm_manager *mm, struct sm_object 
     /* No birth: the new object is who the old one was. */
     if (mm->births.is_kept)
         sm_births_move(mm, object, copy);
-    if (mm->recorder != NULL)
-        sm_record_move(mm, object, copy);
     return copy;
 }
 
@@ -204,9 +202,14 @@ struct sm_object *sm_resize(struct sm_manager *mm, struct sm_object *object, siz
         sm_policy_fail(mm, SM_ERR_INVALID_ARGUMENT, "%zu bytes for one object: expected at most 1 TiB", payload_bytes);
         return NULL;
     }
-    if (payload_bytes == object->payload_bytes || resize_in_place(mm, object, payload_bytes))
+    uint64_t old_bytes = object->payload_bytes;
+    if (payload_bytes == old_bytes)
         return object;
-    return resize_by_copy(mm, object, payload_bytes);
+    struct sm_object *resized =
+        resize_in_place(mm, object, payload_bytes) ? object : resize_by_copy(mm, object, payload_bytes);
+    if (mm->recorder != NULL && resized != NULL)
+        sm_record_resize(mm, object, resized, old_bytes);
+    return resized;
 }
 
 sm_status sm_free(struct sm_manager *mm, struct sm_object *object)

@@ -20,11 +20,36 @@ sm_status sm_death_recorder_create(const struct sm_death_tape *tape, struct sm_d
     return sm_error_set(error, SM_OK, "%s", "");
 }
 
+sm_status sm_death_recorder_create_watch(const struct sm_death_watch *watch, struct sm_death_recorder **recorder,
+                                         struct sm_error *error)
+{
+    struct sm_death_recorder *made = calloc(1, sizeof(*made));
+    if (made == NULL)
+        return sm_error_set(error, SM_ERR_OUT_OF_MEMORY, "no memory for a recorder of deaths");
+    made->has_watch = true;
+    made->watch = *watch;
+    *recorder = made;
+    return sm_error_set(error, SM_OK, "%s", "");
+}
+
+static void tell_survivors(const struct sm_death_recorder *recorder)
+{
+    for (size_t i = 0; i < recorder->objects.capacity; i++) {
+        const struct sm_object_entry *entry = &recorder->objects.entries[i];
+        if (entry->object != NULL)
+            recorder->watch.on_death(recorder->watch.context, entry->slot, entry->object, SM_DEATH_NEVER);
+    }
+}
+
 sm_status sm_death_recorder_finish(struct sm_death_recorder *recorder, struct sm_error *error)
 {
     recorder->is_finished = true;
     if (recorder->is_out_of_memory)
         return sm_error_set(error, SM_ERR_OUT_OF_MEMORY, "no memory for the recorder of deaths");
+    if (recorder->has_watch) {
+        tell_survivors(recorder);
+        return sm_error_set(error, SM_OK, "%s", "");
+    }
     struct sm_death_writer *writers[] = {&recorder->events, &recorder->sharing, &recorder->live};
     for (size_t i = 0; i < SM_DEATH_FILES; i++) {
         if (!sm_death_writer_end(writers[i], &recorder->totals))
@@ -50,8 +75,10 @@ sm_status sm_recorder_attach(struct sm_manager *mm, struct sm_death_recorder *re
                               "deaths are recorded under a policy that counts, such as refcount, not %s",
                               mm->ops->name);
     mm->recorder = recorder;
-    mm->hot.script |= SM_SCRIPT_BIRTHS | SM_SCRIPT_SHARING;
+    mm->hot.script |= SM_SCRIPT_BIRTHS | (recorder->has_watch ? 0 : SM_SCRIPT_SHARING);
     sm_recorder_close_path(mm, NULL);
+    if (recorder->has_watch)
+        recorder->watch.on_attach(recorder->watch.context, mm);
     return SM_OK;
 }
 
@@ -76,6 +103,8 @@ void sm_recorder_close_path(struct sm_manager *mm, const uint8_t *before)
 static void write_event(struct sm_death_recorder *recorder, enum sm_death_event event)
 {
     uint64_t births = recorder->totals.births;
+    if (recorder->has_watch)
+        return;
     sm_death_write(&recorder->events, (births - recorder->event_births) << 2 | (uint64_t)event);
     recorder->event_births = births;
 }
@@ -83,7 +112,8 @@ static void write_event(struct sm_death_recorder *recorder, enum sm_death_event 
 static void write_slot_event(struct sm_death_recorder *recorder, enum sm_death_event event, uint32_t slot)
 {
     write_event(recorder, event);
-    sm_death_write(&recorder->events, slot);
+    if (!recorder->has_watch)
+        sm_death_write(&recorder->events, slot);
 }
 
 static bool is_numbered(const struct sm_object_entry *entry)
@@ -114,7 +144,7 @@ static void sample_live(struct sm_manager *mm)
 void sm_record_birth(struct sm_manager *mm, struct sm_object *object)
 {
     struct sm_death_recorder *recorder = mm->recorder;
-    if (recorder->is_finished || mm->finalizers.running != NULL)
+    if (recorder->is_finished || (mm->finalizers.running != NULL && !recorder->has_watch))
         return;
     struct sm_object_entry *entry = sm_object_map_put(&recorder->objects, object);
     if (entry == NULL || !sm_slot_reserve(&recorder->slots)) {
@@ -124,15 +154,14 @@ void sm_record_birth(struct sm_manager *mm, struct sm_object *object)
     SM_ASSERT(entry->slot == 0);
     entry->value = ++recorder->totals.births;
     entry->slot = sm_slot_take(&recorder->slots, object);
-    sample_live(mm);
+    if (recorder->has_watch)
+        recorder->watch.on_birth(recorder->watch.context, entry->slot, object);
+    else
+        sample_live(mm);
 }
 
-void sm_record_move(struct sm_manager *mm, struct sm_object *object, struct sm_object *moved)
+static void record_move(struct sm_death_recorder *recorder, struct sm_object_entry *old, struct sm_object *moved)
 {
-    struct sm_death_recorder *recorder = mm->recorder;
-    struct sm_object_entry *old = sm_object_map_find(&recorder->objects, object);
-    if (old == NULL)
-        return;
     struct sm_object_entry carried = *old;
     sm_object_map_remove(&recorder->objects, old);
     /* One was removed just now, so this needs no memory. */
@@ -143,8 +172,25 @@ void sm_record_move(struct sm_manager *mm, struct sm_object *object, struct sm_o
         sm_slot_set(&recorder->slots, entry->slot, moved);
 }
 
-static void write_death(struct sm_death_recorder *recorder, const struct sm_object_entry *entry)
+void sm_record_resize(struct sm_manager *mm, const struct sm_object *object, struct sm_object *resized,
+                      uint64_t old_bytes)
 {
+    struct sm_death_recorder *recorder = mm->recorder;
+    struct sm_object_entry *entry = sm_object_map_find(&recorder->objects, object);
+    if (entry == NULL)
+        return;
+    uint32_t slot = entry->slot;
+    if (resized != object)
+        record_move(recorder, entry, resized);
+    if (recorder->has_watch && !recorder->is_finished)
+        recorder->watch.on_resize(recorder->watch.context, slot, resized, old_bytes);
+}
+
+static void write_death(struct sm_death_recorder *recorder, const struct sm_object_entry *entry,
+                        enum sm_death_cause cause)
+{
+    if (recorder->has_watch)
+        recorder->watch.on_death(recorder->watch.context, entry->slot, entry->object, cause);
     write_slot_event(recorder, SM_DEATH_EVENT_DEATH, entry->slot);
     sm_slot_release(&recorder->slots, entry->slot);
     recorder->totals.deaths++;
@@ -159,14 +205,14 @@ void sm_record_death(struct sm_manager *mm, struct sm_object *object)
     if (entry->slot == DEATH_ZOMBIE)
         recorder->zombie_bytes -= object->payload_bytes;
     else if (is_numbered(entry))
-        write_death(recorder, entry);
+        write_death(recorder, entry, mm->cycles.running ? SM_DEATH_CYCLE : SM_DEATH_COUNTED);
     sm_object_map_remove(&recorder->objects, entry);
 }
 
 void sm_recorder_bury(struct sm_death_recorder *recorder, struct sm_object_entry *entry)
 {
     SM_ASSERT(is_numbered(entry));
-    write_death(recorder, entry);
+    write_death(recorder, entry, SM_DEATH_CYCLE);
     recorder->totals.traced_deaths++;
     recorder->zombie_bytes += entry->object->payload_bytes;
     entry->slot = DEATH_ZOMBIE;
@@ -214,7 +260,7 @@ void sm_record_bulk_free(struct sm_manager *mm)
             continue;
         if (!outlives_request(recorder, entry)) {
             if (is_numbered(entry))
-                write_death(recorder, entry);
+                write_death(recorder, entry, SM_DEATH_REQUEST);
             continue;
         }
         struct sm_object_entry *copy = sm_object_map_put(&kept, entry->object);

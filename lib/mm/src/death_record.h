@@ -3,6 +3,7 @@
  *
  * Attached to a manager whose policy counts and has no bump window. While it is, the inline allocation path is
  * closed (it sees no size classes), so that every birth is seen; that changes addresses and counts nowhere.
+ * A recorder with a watch writes no tape, numbers what destructors make too, and buries nothing.
  *
  * Invariants. `objects` knows every object that has a number and lives (slot), every one that was recorded dead and
  * that the policy still has (slot DEATH_ZOMBIE), and those without a number that a trace has met (DEATH_UNNUMBERED).
@@ -20,6 +21,8 @@
 #define DEATH_UNNUMBERED UINT32_MAX
 
 struct sm_death_recorder {
+    bool has_watch; /**< it is told, and nothing is written */
+    struct sm_death_watch watch;
     struct sm_death_writer events, sharing, live;
     struct sm_object_map objects; /**< value: the birth clock when it was made */
     struct sm_slot_table slots;
@@ -46,8 +49,9 @@ const uint8_t *sm_recorder_open_path(struct sm_manager *mm);
 void sm_recorder_close_path(struct sm_manager *mm, const uint8_t *before);
 
 void sm_record_birth(struct sm_manager *mm, struct sm_object *object);
-/** `moved` is `object` from now on. */
-void sm_record_move(struct sm_manager *mm, struct sm_object *object, struct sm_object *moved);
+/** `resized` is `object` from now on; where it moved, both are there still. */
+void sm_record_resize(struct sm_manager *mm, const struct sm_object *object, struct sm_object *resized,
+                      uint64_t old_bytes);
 /** `object` is about to be freed. */
 void sm_record_death(struct sm_manager *mm, struct sm_object *object);
 /** Its destructor is about to run. */

@@ -87,7 +87,7 @@ static void bury_unreached(struct sm_death_recorder *recorder)
 void sm_death_record_trace(struct sm_manager *mm)
 {
     struct sm_death_recorder *recorder = mm->recorder;
-    if (recorder == NULL || recorder->is_finished || recorder->is_out_of_memory)
+    if (recorder == NULL || recorder->has_watch || recorder->is_finished || recorder->is_out_of_memory)
         return;
     struct tracer tracer = {.visitor = {.edge = reach}, .recorder = recorder};
     recorder->stamp++;

@@ -33,6 +33,32 @@ sm_status sm_death_tape_create(struct sm_death_tape *tape, struct sm_error *erro
 /** Close what is open; harmless on a tape that could not be created. Recorders and schedules keep their own. */
 void sm_death_tape_close(struct sm_death_tape *tape);
 
+/** How an object came to its end, for those who watch. */
+enum sm_death_cause {
+    SM_DEATH_COUNTED, /**< its last holder let go of it, or the program freed it */
+    SM_DEATH_CYCLE,   /**< freed by a run of the policy's collector */
+    SM_DEATH_REQUEST, /**< it was there until its request ended */
+    SM_DEATH_NEVER,   /**< it is there as the record is closed */
+    SM_DEATH_CAUSE_COUNT,
+};
+
+/**
+ * Who is told of every object as it is made, resized and freed, those made by destructors included.
+ *
+ * `slot` is the object's own until it dies: above 0, dense, used again after its death. Callbacks may look at the
+ * object's header and payload, also at its death; what a dying object refers to may be gone. They must not allocate
+ * from, store through or collect the manager. Threads: owner.
+ */
+struct sm_death_watch {
+    void *context;
+    /** The recorder was given to `mm`, which has no object yet. */
+    void (*on_attach)(void *context, const struct sm_manager *mm);
+    void (*on_birth)(void *context, uint32_t slot, const struct sm_object *object);
+    /** `object` has its new size, and perhaps a new address. */
+    void (*on_resize)(void *context, uint32_t slot, const struct sm_object *object, uint64_t old_payload_bytes);
+    void (*on_death)(void *context, uint32_t slot, const struct sm_object *object, enum sm_death_cause cause);
+};
+
 /** What a record holds. */
 struct sm_death_totals {
     uint64_t births;
@@ -52,10 +78,18 @@ struct sm_death_totals {
 sm_status sm_death_recorder_create(const struct sm_death_tape *tape, struct sm_death_recorder **recorder,
                                    struct sm_error *error);
 /**
+ * Make a recorder that writes nothing and tells `watch`, which is copied; otherwise as above.
+ *
+ * Errors:      SM_ERR_OUT_OF_MEMORY.
+ */
+sm_status sm_death_recorder_create_watch(const struct sm_death_watch *watch, struct sm_death_recorder **recorder,
+                                         struct sm_error *error);
+/**
  * Close the record: what happens later, as the manager is destroyed, is no part of it.
  *
+ * A watch is told of what is still there; not inside a destructor.
  * Errors:      SM_ERR_SYSTEM (a file could not be written), SM_ERR_OUT_OF_MEMORY (at any time since creation); the
- *              tape holds no schedule then.
+ *              tape holds no schedule then, and the watch has not heard of everything.
  */
 sm_status sm_death_recorder_finish(struct sm_death_recorder *recorder, struct sm_error *error);
 /** After the manager. NULL is fine. */
