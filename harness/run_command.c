@@ -105,7 +105,7 @@ static sm_status open_outputs(struct session *session, struct sm_error *error)
     if (hx_output_is_open(&session->outputs[OUTPUT_EVENTS]))
         hx_event_sink_open(&session->events, &session->outputs[OUTPUT_EVENTS]);
     if (status == SM_OK && hx_output_is_open(&session->outputs[OUTPUT_CARD]))
-        status = hx_card_create(&session->report.card, error);
+        status = hx_card_create(session->plan.options.value[HX_OPT_CARD_WARMUP].count, &session->report.card, error);
     return status;
 }
 

@@ -44,6 +44,7 @@ enum hx_option_id {
     HX_OPT_CSV,
     HX_OPT_EVENTS,
     HX_OPT_CARD,
+    HX_OPT_CARD_WARMUP,
     HX_OPT_SERIES_EVERY,
     HX_OPT_PROGRESS,
     HX_OPT_TRACE_GC,

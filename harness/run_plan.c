@@ -10,6 +10,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -463,12 +464,28 @@ static void resolve_collector_threads(struct hx_plan *plan)
     plan->options.has_value[HX_OPT_COLLECTOR_THREADS] = false;
 }
 
+static sm_status resolve_card(const struct hx_plan *plan, struct sm_error *error)
+{
+    uint64_t warmup = count_of(plan, HX_OPT_CARD_WARMUP);
+    if (!is_given(plan, HX_OPT_CARD)) {
+        if (is_given(plan, HX_OPT_CARD_WARMUP))
+            return hx_refuse(error, "--card-warmup: expected --card=FILE beside it");
+        return SM_OK;
+    }
+    if ((plan->policy->capabilities & SM_CAP_COUNTS) == 0)
+        return hx_refuse(error, "--card: expected a policy that counts, such as refcount, not %s", plan->policy_name);
+    if (plan->steps != 0 && warmup >= plan->steps)
+        return hx_refuse(error, "--card-warmup=%" PRIu64 ": expected fewer than the %" PRIu64 " steps of the run",
+                         warmup, plan->steps);
+    return SM_OK;
+}
+
 static sm_status resolve_rest(struct hx_plan *plan, struct sm_error *error)
 {
     if (count_of(plan, HX_OPT_CHECK_TRACE) != 0 && plan->trace_path == NULL)
         return hx_refuse(error, "--check-trace: expected --workload=trace:FILE, not %s", plan->workload_name);
-    if (is_given(plan, HX_OPT_CARD) && (plan->policy->capabilities & SM_CAP_COUNTS) == 0)
-        return hx_refuse(error, "--card: expected a policy that counts, such as refcount, not %s", plan->policy_name);
+    if (resolve_card(plan, error) != SM_OK)
+        return error->status;
     resolve_collector_threads(plan);
     if (is_given(plan, HX_OPT_TIMEOUT))
         plan->timeout_ns = seconds_to_ns(plan->options.value[HX_OPT_TIMEOUT].real);

@@ -284,7 +284,7 @@ static void work(struct run *run)
     run->work_start_ns = hx_now_ns();
     run->is_working = true;
     if (run->report->card != NULL)
-        hx_card_begin_work(run->report->card);
+        hx_card_begin_steps(run->report->card);
     run_steps(run);
     uint64_t wall_ns = hx_now_ns() - run->work_start_ns;
     run->is_working = false;

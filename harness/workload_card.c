@@ -191,7 +191,7 @@ static void on_death(void *context, uint32_t slot, const struct sm_object *objec
 
 /* ---- Life. ---- */
 
-sm_status hx_card_create(struct hx_card **card, struct sm_error *error)
+sm_status hx_card_create(uint64_t warmup_steps, struct hx_card **card, struct sm_error *error)
 {
     struct hx_card *made = calloc(1, sizeof(*made));
     if (made == NULL) {
@@ -204,6 +204,7 @@ sm_status hx_card_create(struct hx_card **card, struct sm_error *error)
         free(made);
         return status;
     }
+    made->warmup_steps = warmup_steps;
     *card = made;
     return SM_OK;
 }
@@ -224,15 +225,26 @@ static void begin_step(struct hx_card *card)
     card->step_live_bytes = 0;
 }
 
-void hx_card_begin_work(struct hx_card *card)
+static void begin_work(struct hx_card *card)
 {
     card->part = HX_CARD_WORK;
     card->work_start_clock_bytes = card->clock_bytes;
     begin_step(card);
 }
 
+void hx_card_begin_steps(struct hx_card *card)
+{
+    if (card->warmup_steps == 0)
+        begin_work(card);
+}
+
 void hx_card_end_step(struct hx_card *card)
 {
+    if (card->part == HX_CARD_BOOT) {
+        if (--card->warmup_steps == 0)
+            begin_work(card);
+        return;
+    }
     card->steps.count++;
     card->steps.survivor_blocks += card->step_live_blocks;
     card->steps.survivor_bytes += card->step_live_bytes;

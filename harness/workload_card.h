@@ -5,7 +5,7 @@
  * the card can be held against what was measured there. Sizes are payloads, as Zend's allocator would be asked for.
  * Lifetimes are on the card's own allocation clock: payloads at birth and growth by resizing, copies for a write included,
  * as Zend sees them; an object is born after its own bytes.
- * Objects made before the first step are kept apart from the others, for life. Threads: owner.
+ * Objects made at boot, before the first step or in those that warm up, are kept apart from the others, for life. Threads: owner.
  */
 #ifndef HX_WORKLOAD_CARD_H
 #define HX_WORKLOAD_CARD_H
@@ -36,7 +36,7 @@ enum {
 };
 
 enum hx_card_part_id {
-    HX_CARD_BOOT, /**< made before the first step */
+    HX_CARD_BOOT,
     HX_CARD_WORK,
     HX_CARD_PART_COUNT,
 };
@@ -73,6 +73,7 @@ struct hx_card {
     uint64_t work_live_bytes, work_peak_bytes; /**< likewise, of what the work made */
     double live_area;                          /**< integral of live_bytes over the clock, from the start of the work */
     enum hx_card_part_id part;
+    uint64_t warmup_steps;                      /**< steps still to come that are no work */
     uint32_t step;                              /**< in progress, from 1; 0 before the work */
     uint64_t step_live_blocks, step_live_bytes; /**< of what it made */
     bool is_out_of_memory;
@@ -84,12 +85,12 @@ struct hx_card {
 };
 
 /** A card and its recorder (`card->recorder`, for sm_config). Errors: SM_ERR_OUT_OF_MEMORY. */
-sm_status hx_card_create(struct hx_card **card, struct sm_error *error);
+sm_status hx_card_create(uint64_t warmup_steps, struct hx_card **card, struct sm_error *error);
 /** NULL is fine. The manager is gone. */
 void hx_card_destroy(struct hx_card *card);
 
-/** The boot is over. */
-void hx_card_begin_work(struct hx_card *card);
+/** The first step begins: the work does too, unless there are steps to warm up. */
+void hx_card_begin_steps(struct hx_card *card);
 /** A step is complete; the next begins. */
 void hx_card_end_step(struct hx_card *card);
 /** The work is over: what is there now survives. Errors: SM_ERR_OUT_OF_MEMORY, at any time since creation. */

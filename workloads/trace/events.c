@@ -9,6 +9,7 @@
 
 #include "trace/source.h"
 
+#include "sapimem/policy.h"
 #include "workloads/checksum.h"
 
 #include <time.h>
@@ -363,12 +364,18 @@ static enum wl_step run_request_end(struct trace_replay *replay, const struct tr
     uint32_t first = replay->shadow.frames[replay->shadow.depth];
     trace_fold_sample(replay, event->line);
     apply(replay, event);
-    trace_root_clear(replay, replay->context, replay->program.context_limit);
-    if (is_fpm) {
-        trace_root_clear(replay, replay->globals, replay->program.global_limit);
-        replay->leaks.count = 0;
+    /* What goes at once is not torn down first, as in PHP. */
+    if (is_fpm && (sm_policy_capabilities(mm) & SM_CAP_BULK_FREE) != 0) {
+        trace_root_forget(replay->context, replay->program.context_limit);
+        trace_root_forget(replay->globals, replay->program.global_limit);
+    } else {
+        trace_root_clear(replay, replay->context, replay->program.context_limit);
+        if (is_fpm)
+            trace_root_clear(replay, replay->globals, replay->program.global_limit);
+        drop_locals(replay, first);
     }
-    drop_locals(replay, first);
+    if (is_fpm)
+        replay->leaks.count = 0;
     sm_unpin(sm_owner_guard(mm));
     sm_status status = is_fpm ? sm_request_end(mm) : SM_OK;
     sm_safepoint(mm);

@@ -74,6 +74,8 @@ void trace_root_set(struct trace_replay *replay, struct sm_object **table, uint3
 void trace_root_move(struct trace_replay *replay, struct sm_object **table, uint32_t name, struct sm_object *object);
 /** Empty a root table. */
 void trace_root_clear(struct trace_replay *replay, struct sm_object **table, uint32_t limit);
+/** Likewise, without dropping anything: the policy frees all of it at once. */
+void trace_root_forget(struct sm_object **table, uint32_t limit);
 
 /* ---- deaths.c ---- */
 

@@ -101,3 +101,10 @@ void trace_root_clear(struct trace_replay *replay, struct sm_object **table, uin
         if (table[name] != NULL)
             trace_root_set(replay, table, name, NULL);
 }
+
+void trace_root_forget(struct sm_object **table, uint32_t limit)
+{
+    for (uint32_t name = 0; name < limit; name++)
+        if (table[name] != NULL)
+            __atomic_store_n(&table[name], NULL, __ATOMIC_RELEASE);
+}
