@@ -190,12 +190,16 @@ def total_blocks(card):
 
 
 def lifetime_distance(card, program):
-    """Distance of lifetimes, survivors as infinite: (estimate by interpolation, least that the quantiles allow)."""
+    """Distance of lifetimes, survivors as infinite: (estimate by interpolation, least that the quantiles allow).
+
+    Held against the very program the estimate comes to 0.03 to 0.10, the least to 0.00 to 0.02. Lifetimes inside the first
+    bucket are left out of it: the known share at its end says nothing of where in the bucket they are.
+    """
     known = known_quantiles(program)
     knots, total = interpolated(known), total_blocks(card)
     estimate = least = abs(card["survivor_share"] - program["survivor_share"])
     for edge, share in steps_of(card["lifetimes"], total):
-        expected = share_at(knots, edge)
+        expected = share_at(knots, edge) if edge + 1 >= known[0][1] else None
         if expected is not None:
             estimate = max(estimate, abs(share - expected))
     for low, high, share in known:
@@ -220,6 +224,15 @@ def recorded_distance(card, other):
     return worst
 
 
+def verdict(pair, limit):
+    """Whether both distances are at most `limit`: "within", "beyond", or "open" where the quantiles do not tell."""
+    exact = pair["ks_lifetime_recording"] if pair["is_exact"] else None
+    least, most = (pair["ks_lifetime_least"], pair["ks_lifetime"]) if exact is None else (exact, exact)
+    if pair["ks_size"] > limit or least > limit:
+        return "beyond"
+    return "within" if most <= limit else "open"
+
+
 def kind_distance(card, program):
     """Share of the blocks that would have to be of another kind."""
     return sum(abs(card["kind_share"][kind] - program["kind_share"][kind]) for kind in KINDS) / 2
@@ -235,6 +248,8 @@ def distances(card, program, recording=None):
     return {
         "ks_size": size_distance(card, program), "ks_lifetime": estimate, "ks_lifetime_least": least,
         "ks_lifetime_recording": recorded_distance(card, recording) if recording else None,
+        # A request was recorded whole, of a long run a part.
+        "is_exact": recording is not None and recording["step_unit"] == "request",
         # A recorder does not tell an array's storage from other bytes.
         "kind_distance": None if card["workload"].startswith("trace:") else kind_distance(card, program),
         "blow_up_ratio": ours / theirs, "peak_live_ratio": card["peak_live_bytes"] / program["peak_live_bytes"],
