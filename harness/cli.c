@@ -21,7 +21,7 @@ static const struct {
 } commands[] = {
     {"run", "one measured run (the default)", hx_run_command, hx_run_help},
     {"list", "policies, workloads and options", hx_list_command, hx_list_help},
-    {"trace", "check a trace file, or show what it holds", hx_trace_command, hx_trace_help},
+    {"trace", "check, show, pack or unpack a trace file", hx_trace_command, hx_trace_help},
 };
 
 /* Commands of later versions, so that asking for one is answered better than "unknown". */

@@ -10,8 +10,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* `option` NULL: the path stands by itself on the command line. */
 static sm_status refuse_path(const char *option, const char *path, int reason, struct sm_error *error)
 {
+    if (option == NULL)
+        return hx_refuse(error, "%s: expected a file that can be written: %s", path, strerror(reason));
     return hx_refuse(error, "--%s=%s: expected a file that can be written: %s", option, path, strerror(reason));
 }
 
@@ -68,6 +71,19 @@ sm_status hx_output_open(struct hx_output *output, const char *option, const cha
     return output->stream != NULL ? SM_OK : refuse_path(option, path, errno, error);
 }
 
+sm_status hx_output_open_new(struct hx_output *output, const char *path, struct sm_error *error)
+{
+    struct stat info;
+    /* A link that leads nowhere is something, too. */
+    bool exists = strcmp(path, "-") != 0 && !hx_output_is_in_place(path) && lstat(path, &info) == 0;
+    memset(output, 0, sizeof(*output));
+    if (exists)
+        return hx_refuse(error, "%s: exists already, expected the name of a new file", path);
+    sm_status status = hx_output_open(output, NULL, path, error);
+    output->keeps_existing = true;
+    return status;
+}
+
 static bool stat_place(const char *path, struct stat *info)
 {
     /* What a terminal or /dev/null shows twice is not lost; a file or a pipe behind standard output is one place. */
@@ -113,6 +129,17 @@ static sm_status fail(struct sm_error *error, const char *what, const struct hx_
     return error->status;
 }
 
+/* A link, unlike a rename, replaces nothing; the partial name then goes with the discard. */
+static bool put_into_place(struct hx_output *output)
+{
+    if (output->keeps_existing)
+        return link(output->partial_path, output->path) == 0;
+    if (rename(output->partial_path, output->path) != 0)
+        return false;
+    set_partial(output, false);
+    return true;
+}
+
 sm_status hx_output_commit(struct hx_output *output, struct sm_error *error)
 {
     sm_status status = SM_OK;
@@ -120,10 +147,8 @@ sm_status hx_output_commit(struct hx_output *output, struct sm_error *error)
         status = fail(error, "writing failed", output, errno);
     else if (has_partial(output) && fsync(fileno(output->stream)) != 0)
         status = fail(error, "syncing failed", output, errno);
-    else if (has_partial(output) && rename(output->partial_path, output->path) != 0)
-        status = fail(error, "renaming into place failed", output, errno);
-    if (status == SM_OK)
-        set_partial(output, false);
+    else if (has_partial(output) && !put_into_place(output))
+        status = fail(error, "putting it into place failed", output, errno);
     hx_output_discard(output);
     return status;
 }

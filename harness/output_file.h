@@ -14,9 +14,10 @@
 
 /** Zeroed: no output was asked for. */
 struct hx_output {
-    const char *path; /**< as the user gave it; "-" is standard output */
-    FILE *stream;     /**< NULL: not open */
-    bool has_partial; /**< false when written in place: standard output, a device, a pipe; read by any thread */
+    const char *path;    /**< as the user gave it; "-" is standard output */
+    FILE *stream;        /**< NULL: not open */
+    bool keeps_existing; /**< what is at `path` already stays, and makes the commit fail */
+    bool has_partial;    /**< false when written in place: standard output, a device, a pipe; read by any thread */
     char partial_path[PATH_MAX];
 };
 
@@ -26,6 +27,13 @@ struct hx_output {
  * Errors: SM_ERR_INVALID_ARGUMENT with a line that names the option, the path and the reason.
  */
 sm_status hx_output_open(struct hx_output *output, const char *option, const char *path, struct sm_error *error);
+
+/**
+ * Likewise for a path given by itself, where there must be no file yet, and where none is replaced.
+ *
+ * A device or a pipe is written to in place, as ever. Errors: as above; the line names the path.
+ */
+sm_status hx_output_open_new(struct hx_output *output, const char *path, struct sm_error *error);
 
 /** Whether both paths lead to one place, however they are written; "-" is where standard output goes. */
 bool hx_output_is_same_place(const char *path, const char *other);
@@ -43,7 +51,7 @@ static inline bool hx_output_is_stdout(const struct hx_output *output)
     return output->stream == stdout;
 }
 
-/** Flush, sync and rename into place. Errors: SM_ERR_SYSTEM with a line; nothing is left behind then. */
+/** Flush, sync and put into place. Errors: SM_ERR_SYSTEM with a line; nothing is left behind then. */
 sm_status hx_output_commit(struct hx_output *output, struct sm_error *error);
 
 /** Print why writing failed, on standard error, and discard. */

@@ -122,6 +122,11 @@ void trace_source_close(struct trace_source *source)
     free(source);
 }
 
+bool trace_source_is_compressed(const struct trace_source *source)
+{
+    return source->stream != NULL;
+}
+
 uint32_t trace_source_line(const struct trace_source *source)
 {
     return source->line;

@@ -6,6 +6,7 @@
 
 #include "sapimem/status.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,6 +23,8 @@ enum { TRACE_LINE_MAX = 4095 };
 /** Open `path`; the first bytes, not the name, tell whether it is compressed. `path` is kept, not copied. */
 sm_status trace_source_open(const char *path, struct trace_source **source, struct sm_error *error);
 void trace_source_close(struct trace_source *source);
+
+bool trace_source_is_compressed(const struct trace_source *source);
 
 /** The next line without its LF, valid until the next call. It may hold any bytes. */
 enum trace_line_result trace_source_next(struct trace_source *source, const char **line, size_t *length,
