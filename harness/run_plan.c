@@ -538,6 +538,9 @@ struct wl_config hx_plan_workload_config(const struct hx_plan *plan)
         .prompt_destructors = is_chosen(plan, HX_OPT_DESTRUCTORS, HX_DESTRUCTORS_PROMPT),
         .check_trace = count_of(plan, HX_OPT_CHECK_TRACE) != 0,
         .trace_path = plan->trace_path,
+        .wanted_steps = plan->steps,
+        .wanted_bytes = plan->alloc_bytes,
+        .wants_time = plan->work_ns != 0,
         .fault = plan->fault,
         .fault_period = plan->fault_period,
     };

@@ -350,6 +350,13 @@ static void consult_oracle(struct run *run)
     }
 }
 
+static void note_passes(struct run *run)
+{
+    uint64_t passes = run->plan->trace_path == NULL ? 0 : wl_trace_passes(run->instance);
+    if (passes > 1)
+        hx_note(&run->report->notes, "the trace was replayed from beginning to end %" PRIu64 " times", passes);
+}
+
 /* Counts alone do not free what refers to itself, whatever the recorded program did. */
 static void note_self_kept(struct run *run)
 {
@@ -429,6 +436,7 @@ static void conclude(struct run *run)
         hx_metrics_set(&report->metrics, HX_METRIC_CHECKSUM,
                        wl_checksum_fold(instance->checksum, instance->destructor_sum));
     measure_totals(run);
+    note_passes(run);
     note_self_kept(run);
 }
 

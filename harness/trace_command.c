@@ -55,6 +55,7 @@ static void print_info(const char *path, const struct wl_trace_info *info)
     print_bytes("peak live", info->peak_live_bytes);
     print_count("live at the end", info->end_live_objects);
     print_bytes("live at the end", info->end_live_bytes);
+    print_count("roots at the end", info->end_roots);
 }
 
 /* ---- Verbs ---- */

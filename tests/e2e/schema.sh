@@ -27,8 +27,9 @@ run nothing 1 "${queue[@]}" --policy=null --inject=fail-alloc:1
 traces=$SAPIMEM_SOURCE_DIR/tests/traces
 run once 0 --policy=epoch --workload="trace:$traces/valid/cycles.sapitrace"
 run thrice 0 --policy=epoch --workload="trace:$traces/valid/cycles.sapitrace,repeat=3"
-run requests 0 --policy=arena --workload="trace:$traces/valid/requests.sapitrace" --requests=1000
-run bytes 0 --policy=epoch --workload="trace:$traces/react-http.sapitrace.zst" --alloc=512G
+run requests 0 --policy=arena --workload="trace:$traces/valid/requests.sapitrace,repeat=1" --requests=1000
+run looped 0 --policy=arena --workload="trace:$traces/valid/requests.sapitrace" --requests=1000
+run bytes 0 --policy=epoch --workload="trace:$traces/react-http.sapitrace.zst,repeat=1" --alloc=512G
 "$SAPIMEM_HARNESS" --policy=null --memory-limit=1025K >summary 2>stderr && exit 1
 if grep -n 'n/a\|throughput\|pauses' <(tail -n +2 summary) || ! grep -q '^  rss  *peak [1-9]' summary; then
     cat summary
@@ -43,7 +44,7 @@ schema = json.load(open(os.environ["SCHEMA"]))
 jsonschema.Draft7Validator.check_schema(schema)
 validator = jsonschema.Draft7Validator(schema)
 documents = {}
-for name in "epoch inline observed null arena stalled oom timeout small nothing once thrice requests bytes stdout".split():
+for name in "epoch inline observed null arena stalled oom timeout small nothing once thrice requests looped bytes stdout".split():
     documents[name] = document = json.load(open(name + ".json"))
     errors = [error.message for error in validator.iter_errors(document)]
     assert not errors, (name, errors[:5])
@@ -84,6 +85,9 @@ for name, unit in ("epoch", "iteration"), ("arena", "request"), ("requests", "re
     latency = documents[name]["latency"]
     assert latency["unit"] == unit and latency["service"]["count"] == metric(name, "steps") > 0, (name, latency["unit"])
 assert "the trace ended after 3 of 1,000 steps" in documents["requests"]["notes"], documents["requests"]["notes"]
+assert metric("looped", "steps") == 1000 and documents["looped"]["status"] == "ok"
+assert "the trace was replayed from beginning to end 333 times" in documents["looped"]["notes"], documents["looped"]["notes"]
+assert metric("looped", "alloc_bytes") >= 333 * metric("requests", "alloc_bytes")
 early = f"the trace ended after {metric('bytes', 'alloc_bytes'):,} of {512 << 30:,} bytes"
 assert early in documents["bytes"]["notes"], (early, documents["bytes"]["notes"])
 assert not any("trace ended" in note for note in documents["once"]["notes"])

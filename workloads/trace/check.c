@@ -48,6 +48,14 @@ static void count_bytes(const struct shadow *shadow, const struct trace_event *e
     info->slots += event->slot_count;
 }
 
+static uint64_t count_held(const uint32_t *table, uint32_t limit)
+{
+    uint64_t count = 0;
+    for (uint32_t name = 0; name < limit; name++)
+        count += table[name] != 0;
+    return count;
+}
+
 static void fill_info(const struct shadow *shadow, struct wl_trace_info *info)
 {
     const struct trace_program *program = shadow->program;
@@ -68,6 +76,8 @@ static void fill_info(const struct shadow *shadow, struct wl_trace_info *info)
     info->peak_live_bytes = shadow->peak_live_bytes;
     info->end_live_objects = shadow->live_objects;
     info->end_live_bytes = shadow->live_bytes;
+    info->end_roots =
+        count_held(shadow->globals, program->global_limit) + count_held(shadow->context, program->context_limit);
 }
 
 static void run_event(struct shadow *shadow, const struct trace_event *event)
@@ -94,7 +104,7 @@ sm_status trace_check_program(struct shadow *shadow, struct wl_trace_info *info,
     if (info != NULL)
         *info = facts;
     shadow_reset(shadow);
-    shadow->sequence = 0;
+    shadow->sequence = shadow->pass_base = 0;
     shadow->peak_live_bytes = shadow->peak_live_objects = 0;
     return SM_OK;
 }

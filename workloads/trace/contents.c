@@ -85,14 +85,17 @@ static uint64_t digest_word(uint64_t digest, uint64_t word)
     return digest ^ (digest >> 32);
 }
 
-/* `found` and `expected` have the same length, padded with zeros to whole words. */
-static uint64_t digest_words(uint64_t digest, const uint64_t found[], const uint64_t expected[], size_t word_count,
-                             enum trace_mismatch *mismatch)
+/*
+ * `found` and `expected` have the same length, padded with zeros to whole words. Each pass writes its own patterns, so that
+ * what an earlier one left behind is noticed; `first` is what the first pass wrote here, and what enters the digest.
+ */
+static uint64_t digest_words(uint64_t digest, const uint64_t found[], const uint64_t expected[], const uint64_t first[],
+                             size_t word_count, enum trace_mismatch *mismatch)
 {
     uint64_t difference = 0;
     for (size_t i = 0; i < word_count; i++) {
         difference |= found[i] ^ expected[i];
-        digest = digest_word(digest, found[i]);
+        digest = digest_word(digest, found[i] ^ expected[i] ^ first[i]);
     }
     if (difference != 0)
         *mismatch = TRACE_OTHER_BYTES;
@@ -100,24 +103,29 @@ static uint64_t digest_words(uint64_t digest, const uint64_t found[], const uint
 }
 
 static uint64_t read_pattern(uint64_t digest, const unsigned char *raw, uint64_t byte_count, uint32_t sequence,
-                             enum trace_mismatch *mismatch)
+                             uint32_t first_sequence, enum trace_mismatch *mismatch)
 {
-    uint64_t found[WHOLE_BYTES / 8], expected[WHOLE_BYTES / 8];
+    uint64_t found[WHOLE_BYTES / 8], expected[WHOLE_BYTES / 8], first[WHOLE_BYTES / 8];
     if (byte_count > WHOLE_BYTES) {
         memcpy(found, raw, EDGE_BYTES);
         memcpy(found + 2, raw + byte_count - EDGE_BYTES, EDGE_BYTES);
         pattern_words(sequence, expected, 4);
-        return digest_words(digest, found, expected, 4, mismatch);
+        pattern_words(first_sequence, first, 4);
+        return digest_words(digest, found, expected, first, 4, mismatch);
     }
     size_t word_count = (byte_count + 7) / 8;
     if (word_count == 0)
         return digest;
     pattern_words(sequence, expected, word_count);
+    pattern_words(first_sequence, first, word_count);
     found[word_count - 1] = 0;
     memcpy(found, raw, byte_count);
-    if (byte_count % 8 != 0)
-        expected[word_count - 1] &= (UINT64_C(1) << (byte_count % 8 * 8)) - 1;
-    return digest_words(digest, found, expected, word_count, mismatch);
+    if (byte_count % 8 != 0) {
+        uint64_t mask = (UINT64_C(1) << (byte_count % 8 * 8)) - 1;
+        expected[word_count - 1] &= mask;
+        first[word_count - 1] &= mask;
+    }
+    return digest_words(digest, found, expected, first, word_count, mismatch);
 }
 
 /* ---- Slots and objects. ---- */
@@ -134,7 +142,7 @@ uint64_t trace_read_slot(const struct shadow *shadow, const struct shadow_object
     if (target != 0)
         expected = trace_edge_value(shadow->objects[target].memory);
     if (found.payload == expected.payload && found.tag == expected.tag)
-        return target == 0 ? 0 : (uint64_t)shadow->objects[target].sequence << 8;
+        return target == 0 ? 0 : (uint64_t)(shadow->objects[target].sequence - shadow->pass_base) << 8;
     *mismatch = TRACE_OTHER_EDGE;
     return ~(uint64_t)slot;
 }
@@ -146,7 +154,7 @@ uint64_t trace_read_object(const struct shadow *shadow, const struct trace_types
     const struct sm_object *memory = record->memory;
     uint64_t payload_bytes = shadow_payload_bytes(record);
     sm_type_id type = trace_type_of(types, record->kind, record->slot_count, record->flags);
-    uint64_t digest = digest_word(record->sequence, (uint64_t)(memory->type - types->first));
+    uint64_t digest = digest_word(record->sequence - shadow->pass_base, (uint64_t)(memory->type - types->first));
     digest = digest_word(digest, memory->payload_bytes);
     if (memory->type != type)
         *mismatch = TRACE_OTHER_KIND;
@@ -157,5 +165,6 @@ uint64_t trace_read_object(const struct shadow *shadow, const struct trace_types
         return digest;
     for (uint32_t i = 0; i < record->slot_count; i++)
         digest = digest_word(digest, trace_read_slot(shadow, record, i, mismatch));
-    return read_pattern(digest, trace_raw_bytes(record->memory, record), record->bytes, record->sequence, mismatch);
+    return read_pattern(digest, trace_raw_bytes(record->memory, record), record->bytes, record->sequence,
+                        record->sequence - shadow->pass_base, mismatch);
 }

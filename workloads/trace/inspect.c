@@ -46,7 +46,7 @@ static void fold_root(struct trace_replay *replay, uint32_t root, uint32_t line)
     trace_fold_object(replay, root, line);
     if (record->slot_count == 0)
         return;
-    uint32_t slot = (uint32_t)(replay->events_run % record->slot_count);
+    uint32_t slot = (uint32_t)(replay->pass_events % record->slot_count);
     uint32_t target = shadow->edges[record->first_edge + slot].target;
     if (target != 0 && target != SHADOW_STALE)
         trace_fold_object(replay, target, line);

@@ -14,7 +14,8 @@
 enum { STEP_EVENTS = 10000, SAMPLE_EVENTS = 10000 };
 
 static const struct sm_option options[] = {
-    {"repeat", SM_OPTION_COUNT, "passes", "1", 1, 1e9, NULL, "replay the whole trace this many times"},
+    {"repeat", SM_OPTION_COUNT, "passes", "1", 1, 1e9, NULL,
+     "replay the whole trace this many times, globals let go between them; else in a loop where more is asked for"},
 };
 
 static struct trace_replay *replay_of(struct wl_instance *instance)
@@ -52,11 +53,14 @@ static const char *observed_roots(const struct trace_program *program)
 
 static sm_status load(struct trace_replay *replay, const struct wl_config *config, struct sm_error *error)
 {
+    struct wl_trace_info info;
     sm_status status = trace_decode(config->trace_path, &replay->program, error);
     if (status == SM_OK)
         status = shadow_create(&replay->program, config->manager.sapi, &replay->shadow, error);
     if (status == SM_OK)
-        status = trace_check_program(&replay->shadow, NULL, error);
+        status = trace_check_program(&replay->shadow, &info, error);
+    if (status == SM_OK)
+        status = trace_passes_plan(replay, config, &info, error);
     return status;
 }
 
@@ -105,7 +109,6 @@ static struct trace_replay *new_replay(const struct wl_config *config)
     replay->global_table = replay->context_table = TRACE_MAPPING_NONE;
     for (size_t i = 0; i < sizeof(replay->shadow.tables) / sizeof(replay->shadow.tables[0]); i++)
         replay->shadow.tables[i] = TRACE_MAPPING_NONE;
-    replay->passes_left = config->options != NULL ? sm_option_count(config->options, "repeat") : 1;
     replay->check_trace = config->check_trace;
     replay->fault = config->fault;
     replay->fault_period = config->fault_period != 0 ? config->fault_period : 1;
@@ -130,38 +133,34 @@ static sm_status create_replay(const struct wl_config *config, struct wl_instanc
     return status;
 }
 
-/* Between passes nothing carries over but the heap: its garbage is the policy's to find. */
-static bool begin_next_pass(struct trace_replay *replay)
-{
-    if (replay->passes_left <= 1)
-        return false;
-    replay->passes_left--;
-    replay->next_event = 0;
-    trace_drop_roots(replay);
-    shadow_reset(&replay->shadow);
-    sm_safepoint(trace_manager(replay));
-    return true;
-}
-
 static bool is_boundary(const struct trace_event *event)
 {
     return event->op == TRACE_ITERATION || event->op == TRACE_REQUEST_END;
 }
 
+static enum wl_step run_next(struct trace_replay *replay, const struct trace_event *event)
+{
+    enum wl_step step = trace_run_event(replay, event);
+    if (step != WL_STEP_MORE)
+        return step;
+    replay->next_event++;
+    replay->events_run++;
+    if (++replay->pass_events % SAMPLE_EVENTS == 0)
+        trace_fold_sample(replay, event->line);
+    return replay->next_event == replay->program.event_count ? trace_pass_conclude(replay) : WL_STEP_MORE;
+}
+
 static enum wl_step run_some(struct trace_replay *replay)
 {
     for (uint32_t i = 0; i < STEP_EVENTS; i++) {
-        if (replay->next_event == replay->program.event_count && !begin_next_pass(replay))
+        if (replay->next_event == replay->program.event_count && replay->passes_left <= 1)
             return WL_STEP_DONE;
+        if (replay->next_event == replay->program.event_count)
+            trace_pass_begin(replay);
         const struct trace_event *event = trace_program_event(&replay->program, replay->next_event);
-        enum wl_step step = trace_run_event(replay, event);
-        if (step != WL_STEP_MORE)
+        enum wl_step step = run_next(replay, event);
+        if (step != WL_STEP_MORE || is_boundary(event))
             return step;
-        replay->next_event++;
-        if (++replay->events_run % SAMPLE_EVENTS == 0)
-            trace_fold_sample(replay, event->line);
-        if (is_boundary(event))
-            return WL_STEP_MORE;
     }
     return WL_STEP_MORE;
 }
@@ -183,6 +182,7 @@ static enum wl_step finish_replay(struct wl_instance *instance)
 {
     struct trace_replay *replay = replay_of(instance);
     enum wl_step step = trace_verify_all(replay);
+    trace_passes_fold(replay);
     if (step == WL_STEP_DONE && replay->destructors.run_again != 0) {
         trace_fail(&instance->error, SM_ERR_INVALID_ARGUMENT, replay->program.path, 0,
                    "%llu destructors ran a second time", (unsigned long long)replay->destructors.run_again);
@@ -205,6 +205,11 @@ static uint64_t garbage_bytes(const struct wl_instance *instance)
 void wl_trace_destructors(const struct wl_instance *instance, struct wl_trace_destructors *destructors)
 {
     *destructors = replay_of_const(instance)->destructors;
+}
+
+uint64_t wl_trace_passes(const struct wl_instance *instance)
+{
+    return replay_of_const(instance)->passes_done;
 }
 
 uint64_t wl_trace_self_kept_deaths(const struct wl_instance *instance)

@@ -47,7 +47,10 @@ struct trace_replay {
     struct wl_trace_destructors destructors;
     uint32_t next_event;
     uint64_t events_run; /**< over all passes */
-    uint64_t passes_left;
+    uint64_t pass_events;
+    uint64_t passes_left, passes_done;
+    uint64_t first_checksum;   /**< of the first pass; each must have it */
+    uint64_t earlier_checksum; /**< of all passes before this one; 0: none */
     uint32_t sample_cursor;
     bool started, check_trace;
     bool may_free; /**< deaths of the trace are frees: an explicit policy */
@@ -98,6 +101,23 @@ void trace_end_moved(struct trace_replay *replay, struct sm_object *old, struct 
 enum wl_step trace_run_event(struct trace_replay *replay, const struct trace_event *event);
 /** Let go of every root, as between two passes. */
 void trace_drop_roots(struct trace_replay *replay);
+
+/* ---- passes.c ---- */
+
+/**
+ * Decide how often the trace is replayed: as `repeat` says, else until the run has what it asks for.
+ *
+ * Errors: SM_ERR_INVALID_ARGUMENT when the trace holds less than is asked for and cannot be replayed in a loop: a
+ * program whose globals still hold objects at its end has not ended, and what follows is not its beginning.
+ */
+sm_status trace_passes_plan(struct trace_replay *replay, const struct wl_config *config,
+                            const struct wl_trace_info *info, struct sm_error *error);
+/** A pass has run its last event: its checksum must be the first one's. WL_STEP_INVALID when not. */
+enum wl_step trace_pass_conclude(struct trace_replay *replay);
+/** Let go of everything and begin with the first event again. */
+void trace_pass_begin(struct trace_replay *replay);
+/** The checksum of all passes, at the end. */
+void trace_passes_fold(struct trace_replay *replay);
 
 /* ---- inspect.c ---- */
 

@@ -54,6 +54,7 @@ void shadow_reset(struct shadow *shadow)
     memset(shadow->context, 0, program->context_limit * sizeof(uint32_t));
     memset(shadow->frames, 0, ((size_t)program->depth_limit + 1) * sizeof(uint32_t));
     shadow->depth = 0;
+    shadow->pass_base = shadow->sequence;
     shadow->edge_cursor = 1;
     shadow->search = 0;
     shadow->live_bytes = shadow->live_objects = 0;

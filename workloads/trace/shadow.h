@@ -59,7 +59,8 @@ struct shadow {
     uint32_t *frames; /**< first local of each open frame, from depth 1 */
     uint32_t depth;
     uint32_t edge_cursor;
-    uint32_t sequence; /**< allocations so far, passes before included */
+    uint32_t sequence;  /**< allocations so far, passes before included */
+    uint32_t pass_base; /**< allocations of the passes before */
     uint32_t pending_first, pending_last;
     uint32_t search;                   /**< stamp of the current search */
     uint64_t live_bytes, live_objects; /**< by the oracle: not released; payloads, weak cells included */

@@ -24,6 +24,7 @@ struct wl_trace_info {
     uint64_t deaths, cyclic_deaths, resizes, destructors;
     uint64_t peak_live_objects, peak_live_bytes; /**< by the oracle: deaths as recorded, or when nothing refers to it */
     uint64_t end_live_objects, end_live_bytes;
+    uint64_t end_roots; /**< globals and context entries that still hold something: not the end of a program */
 };
 
 /** The letters of the events, in the order of wl_trace_info.events_by_op; a string of WL_TRACE_OPS. */
@@ -62,6 +63,9 @@ struct wl_trace_destructors {
     uint64_t expected_sum; /**< wl_instance.destructor_sum once all have run, each exactly once */
 };
 void wl_trace_destructors(const struct wl_instance *instance, struct wl_trace_destructors *destructors);
+
+/** Of a running replay: how often all of the trace has been replayed, each time with the same contents read back. */
+uint64_t wl_trace_passes(const struct wl_instance *instance);
 
 /** Of a running replay under a policy that counts: lines `d` whose object was still held by its own cycle, as under `D`. */
 uint64_t wl_trace_self_kept_deaths(const struct wl_instance *instance);

@@ -28,6 +28,9 @@ struct wl_config {
     bool prompt_destructors; /**< vm_config */
     bool check_trace;        /**< trace replay only: verify reachability of every id named */
     const char *trace_path;  /**< trace replay only */
+    /* Trace replay only: what the run asks for. A trace that holds less is replayed in a loop, or refused. */
+    uint64_t wanted_steps, wanted_bytes; /**< 0: not asked for */
+    bool wants_time;                     /**< as much as there is time for */
     enum wl_fault fault;
     uint64_t fault_period;
 };
