@@ -17,8 +17,8 @@ static const char packed_suffix[] = ".zst";
 
 static void print_bytes(const char *name, uint64_t bytes)
 {
-    char text[HX_QUANTITY_BYTES];
-    printf("  %-20s %s\n", name, hx_format_bytes(bytes, text));
+    char text[HX_QUANTITY_BYTES], exact[HX_QUANTITY_BYTES];
+    printf("  %-20s %s   %s bytes\n", name, hx_format_bytes(bytes, text), hx_format_count(bytes, exact));
 }
 
 static void print_count(const char *name, uint64_t count)

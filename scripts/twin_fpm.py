@@ -52,7 +52,7 @@ def receive(connection, count):
 
 
 class Server:
-    def __init__(self, program, script, folder):
+    def __init__(self, program, script, folder, arguments=(), warm_up_requests=WARM_UP_REQUESTS):
         self.script = script
         self.folder = folder
         self.requests = 0
@@ -61,11 +61,11 @@ class Server:
             file.write(CONFIGURATION.format(folder=folder, user=user))
         root = ["-R"] if os.geteuid() == 0 else []
         self.process = subprocess.Popen(
-            [program, "-F", "-y", f"{folder}/fpm.conf", *root], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            [program, "-F", "-y", f"{folder}/fpm.conf", *root, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         try:
             self.worker = self.wait_for_worker()
-            for _ in range(WARM_UP_REQUESTS):
+            for _ in range(warm_up_requests):
                 self.request()
         except BaseException:
             self.stop()

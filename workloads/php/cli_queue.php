@@ -582,8 +582,12 @@ function main(array $arguments): void
     $stream = @fopen($path, 'rb') ?: fail('cli_queue.php', "$path cannot be read");
     $worker = new Worker(boot(), $options['decoder'] === 'json');
     $checksum = 0;
+    $is_recorded = function_exists('sapitrace_iteration');
     for ($number = 1; $number <= $options['steps']; $number++) {
         $checksum = ($checksum * 31 + $worker->work($number, receive_message($stream))) & 0xffffffff;
+        if ($is_recorded) {
+            sapitrace_iteration();
+        }
     }
     gc_collect_cycles(); // The last jobs' transactions.
     printf("{\"steps\":%d,\"checksum\":\"%08x\",\"committed\":%d,\"gc_runs\":%d,\"gc_collected\":%d}\n",

@@ -43,6 +43,9 @@ enum trace_kind {
     TRACE_KIND_COUNT,
 };
 
+/** The word for a kind, as in the file. */
+const char *trace_kind_name(enum trace_kind kind);
+
 enum {
     TRACE_EVENT_FINALIZABLE = 1u << 0, /**< on an allocation: a later `t` names this object */
     TRACE_NAME_LIMIT = 65536,          /**< names of globals and context entries are below it */

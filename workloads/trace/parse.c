@@ -60,9 +60,6 @@ static const struct grammar grammar_table[TRACE_OP_COUNT] = {
     [TRACE_VERIFY] = {'v', "i"},
 };
 
-static const char *const kind_names[TRACE_KIND_COUNT] = {"bytes",   "string", "array", "object",
-                                                         "closure", "frame",  "weak"};
-
 struct cursor {
     const char *at, *end;
     char *reason;
@@ -71,11 +68,6 @@ struct cursor {
 char trace_op_letter(enum trace_op op)
 {
     return grammar_table[op].letter;
-}
-
-const char *trace_kind_name(enum trace_kind kind)
-{
-    return kind_names[kind];
 }
 
 static size_t word_length(const struct cursor *cursor)
@@ -136,12 +128,14 @@ static bool take_number(struct cursor *cursor, const struct field *field, struct
 static bool take_kind(struct cursor *cursor, struct trace_fields *fields)
 {
     size_t length = word_length(cursor);
-    for (size_t i = 0; i < TRACE_KIND_COUNT; i++)
-        if (strlen(kind_names[i]) == length && memcmp(kind_names[i], cursor->at, length) == 0) {
+    for (int i = 0; i < TRACE_KIND_COUNT; i++) {
+        const char *name = trace_kind_name((enum trace_kind)i);
+        if (strlen(name) == length && memcmp(name, cursor->at, length) == 0) {
             fields->kind = (enum trace_kind)i;
             cursor->at += length;
             return true;
         }
+    }
     return reject(cursor, "KIND, one of bytes string array object closure frame weak");
 }
 

@@ -32,6 +32,5 @@ bool trace_parse(const char *line, size_t length, struct trace_fields *fields, c
 
 /** The letter of an event, as in the file. */
 char trace_op_letter(enum trace_op op);
-const char *trace_kind_name(enum trace_kind kind);
 
 #endif
