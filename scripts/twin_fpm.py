@@ -12,6 +12,7 @@ START_SECONDS = 20
 CONFIGURATION = """[global]
 error_log = {folder}/fpm.log
 daemonize = no
+process_control_timeout = 10s
 [twin]
 {user}
 listen = {folder}/fpm.sock

@@ -8,6 +8,7 @@ mkdir out directory
 printf 'not a trace\n' >plain.txt
 printf '# sapitrace 1\nn 1 bogus 10 0\n' >kind.sapitrace
 printf '# sapitrace 1\n(\nn 1 array 0 2\ns 1 5 0\n)\n' >slot.sapitrace
+printf '# sapitrace 1\n(\nn 1 array 0 2\ng 3 1\ni\n)\n' >unended.sapitrace
 printf '# sapitrace 1\n(\n)\n' >trivial.sapitrace
 printf '\x28\xb5\x2f\xfd broken' >broken.sapitrace.zst
 
@@ -27,6 +28,8 @@ cases=(
     "trace:missing|--workload=trace:missing.sapitrace,repeat=2"
     "repeat|--workload=trace:trivial.sapitrace,repeat=0"
     "again|--workload=trace:trivial.sapitrace,again=2"
+    "cannot be replayed in a loop|--workload=trace:unended.sapitrace --iterations=9"
+    "cannot be replayed in a loop|--workload=trace:unended.sapitrace --alloc=1M"
     "trace:directory|--workload=trace:directory"
     "plain.txt|--workload=trace:plain.txt"
     "kind.sapitrace:2|--workload=trace:kind.sapitrace"

@@ -88,9 +88,9 @@ php8.2 "$twin" --write-messages=6 --messages=messages
 php8.2 "$twin" --steps=6 --messages=messages >plain
 record queue "$twin" --steps=6 --messages=messages || fail "cli_queue.php"
 cmp plain stdout || fail "cli_queue.php: another output when recorded"
+grep -q "^sapitrace: $work/queue.sapitrace: $(figure recorded allocations queue.sapitrace) allocations," stderr || fail "totals"
 verify queue.sapitrace
 [[ $(figure recorded iterations queue.sapitrace) == 6 && $(figure recorded unclean queue.sapitrace) == 0 ]] || fail "iterations"
-grep -q "^sapitrace: $work/queue.sapitrace: $(figure recorded allocations queue.sapitrace) allocations," stderr || fail "totals"
 # A job makes 7,280 blocks by callgrind (workloads/php/README.md), which does not count copies of arrays, two blocks each.
 record longer "$twin" --steps=12 --messages=messages || fail "cli_queue.php, 12 jobs"
 job=$((($(figure recorded allocations longer.sapitrace) - $(figure recorded allocations queue.sapitrace)) / 6))
@@ -119,7 +119,8 @@ PHP
 record cycles cycles.php || fail "cycles.php"
 verify cycles.sapitrace
 read -r kept collected <stdout
-[[ $kept == 100 ]] || fail "cycles.php: $kept destructors, expected 100"
+# The last one is in its variable when the collector runs for the last time.
+[[ $kept == 99 ]] || fail "cycles.php: $kept destructors, expected 99"
 # The collector counts objects and arrays; what they hold dies with them.
 ((collected > 20000 && $(figure recorded cyclic_frees cycles.sapitrace) > collected)) || fail "cyclic deaths, $collected collected"
 for kind in string array object closure; do
@@ -141,7 +142,7 @@ record exits exits.php || code=$?
 [[ $code == 3 ]] || fail "exits.php: exit code $code, expected 3"
 verify exits.sapitrace
 mkdir -p temporary
-echo '<?php $a = range(1, 1000); posix_kill(getpid(), SIGKILL);' >killed.php
+echo '<?php $a = range(1, 1000); posix_kill(getmypid(), SIGKILL);' >killed.php
 TMPDIR=$work/temporary record killed killed.php && fail "killed.php: expected to fail"
 [[ -z $(ls | grep killed | grep -v php$) && -z $(ls temporary) ]] || fail "killed.php left $(ls | grep killed) $(ls temporary)"
 # A child begins with its parent's recording, and leaves it to the parent.
@@ -178,24 +179,34 @@ foreach ($rows as $row) {
 sapitrace_iteration();
 echo '<html>', ob_get_clean(), '</html>';
 PHP
-mkdir server
-PYTHONPATH=$SAPIMEM_SOURCE_DIR/scripts /usr/bin/python3 -B - "$work" "$extension" <<'PY'
-import sys, twin_fpm
+# serve NAME SKIPPED RECORDED: seven requests, then the server is asked to end.
+serve() {
+    mkdir "server-$1"
+    PYTHONPATH=$SAPIMEM_SOURCE_DIR/scripts /usr/bin/python3 -B - "$extension" "$work" "$@" <<'PY'
+import signal, sys, twin_fpm
 
-work, extension = sys.argv[1:]
-server = twin_fpm.Server("/usr/sbin/php-fpm8.2", f"{work}/page.php", f"{work}/server", [
-    "-d", f"extension={extension}", "-d", f"sapitrace.output={work}/page-%p.sapitrace", "-d", "sapitrace.skip=2",
-    "-d", "sapitrace.requests=3"], 0)
+extension, work, name, skipped, recorded = sys.argv[1:]
+server = twin_fpm.Server("/usr/sbin/php-fpm8.2", f"{work}/page.php", f"{work}/server-{name}", [
+    "-d", f"extension={extension}", "-d", f"sapitrace.output={work}/{name}-%p.sapitrace",
+    "-d", f"sapitrace.skip={skipped}", "-d", f"sapitrace.requests={recorded}"], 0)
 try:
     pages = [server.request() for _ in range(7)]
+    server.process.send_signal(signal.SIGQUIT)
+    server.process.wait(20)
 finally:
     server.stop()
 assert len({len(page) for page in pages}) == 1 and b"Post 299 of 7" in pages[6], [len(page) for page in pages]
 PY
+}
+serve page 2 3
 mapfile -t pages < <(ls page-*)
 [[ ${#pages[@]} == 1 ]] || fail "php-fpm: found '${pages[*]}', expected one trace"
 verify "${pages[0]}"
 [[ $(figure recorded requests "${pages[0]}") == 3 && $(grep -c '^\[$' "${pages[0]}") == 3 ]] || fail "php-fpm: not three requests"
 [[ $(figure recorded iterations "${pages[0]}") == 0 ]] || fail "php-fpm: iterations in a request"
+# A worker that ends before it has served as many writes those that it has.
+serve early 1 1000
+verify early-*.sapitrace
+[[ $(figure recorded requests early-*.sapitrace) == 6 ]] || fail "php-fpm: not the six requests there were"
 "$SAPIMEM_HARNESS" --policy=arena --workload="trace:${pages[0]}" --requests=300 >stdout || fail "requests in a loop"
 grep -q 'replayed from beginning to end 100 times' stdout || fail "requests in a loop: $(cat stdout)"

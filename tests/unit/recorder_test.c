@@ -1,4 +1,6 @@
-/** The recorder of real PHP without PHP: what is told to a recording comes out as a valid trace with the same totals. */
+/**
+ * The recorder of real PHP without PHP: what is told to a recording comes out as a valid trace with the same totals.
+ */
 #include "check.h"
 #include "trace_files.h"
 
@@ -164,7 +166,10 @@ static void test_a_small_program(void **state)
     recording_destroy(&recording);
 }
 
-/* A collector's garbage: a ring that ended with an iteration, one of the collector's own iteration, a block too small for one. */
+/*
+ * A collector's garbage: a ring that ended with an iteration, one of the collector's own iteration, a block too small
+ * for one.
+ */
 static void test_garbage_of_the_collector(void **state)
 {
     struct recording recording;

@@ -5,6 +5,7 @@
 #include "output_file.h"
 #include "workloads/trace.h"
 
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -122,13 +123,12 @@ static void test_a_full_place_is_an_error(void **state)
 
 static int count_files(const char *folder)
 {
-    char command[128];
-    int count = -1;
-    snprintf(command, sizeof(command), "ls -A %s | wc -l", folder);
-    FILE *listing = popen(command, "r");
-    assert_non_null(listing);
-    assert_int_equal(fscanf(listing, "%d", &count), 1);
-    assert_int_equal(pclose(listing), 0);
+    int count = 0;
+    DIR *stream = opendir(folder);
+    assert_non_null(stream);
+    for (struct dirent *entry = readdir(stream); entry != NULL; entry = readdir(stream))
+        count += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+    closedir(stream);
     return count;
 }
 

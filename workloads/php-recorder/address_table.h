@@ -23,7 +23,10 @@ void address_table_destroy(struct address_table *table);
 /** The number at `address`, or 0. */
 uint32_t address_table_find(const struct address_table *table, const void *address);
 
-/** Put `number`, which is not 0, at `address`, where there was none. Returns false with errno set, the table unchanged. */
+/**
+ * Put `number`, which is not 0, at `address`, where there was none. Returns false with errno set, the table
+ * unchanged.
+ */
 bool address_table_add(struct address_table *table, const void *address, uint32_t number);
 
 /** Take out what is at `address`, if anything. */

@@ -2,8 +2,8 @@
  * A recording: every allocation, resize and free of a program, in order, and its totals.
  *
  * It knows nothing of PHP: whoever records tells it addresses, sizes and kinds. Everything lies in unlinked files, so
- * a program that dies leaves nothing behind. When one of them cannot grow, the recording fails as a whole: `failure` then has
- * the reason, and what is told from there on is ignored.
+ * a program that dies leaves nothing behind. When one of them cannot grow, the recording fails as a whole: `failure`
+ * then has the reason, and what is told from there on is ignored.
  */
 #ifndef RECORDER_RECORDING_H
 #define RECORDER_RECORDING_H

@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <php_ini.h>
+#include <pthread.h>
 #include <unistd.h>
 #include <zend_gc.h>
 
@@ -21,14 +22,13 @@
 #error "sapitrace records one heap: expected PHP without thread safety"
 #endif
 
-enum { PATH_BYTES = 4096 };
+enum { PATH_BYTES = 4096, PARTIAL_BYTES = PATH_BYTES + 32 };
 
 /* PHP keeps one module in a process, and its handlers have no context of their own. */
 static struct {
     struct recording recording;
     char path[PATH_BYTES]; /* where the trace goes; taken when recording begins */
     char title[256];
-    pid_t process; /* that began it; a child does not write */
     zend_long requests_seen, requests_recorded;
     bool is_open;     /* there is a recording */
     bool is_finished; /* one has been written, or given up */
@@ -174,32 +174,54 @@ static void report(const struct trace_text_totals *text)
                 text->peak_live_bytes);
 }
 
-/* Whole or absent, and never over a file that is there: a link replaces nothing. Returns errno. */
-static int write_file(const char *partial, struct trace_text_totals *text)
+/*
+ * The file has no name until it is whole, so that a process that is killed leaves nothing; where the file system cannot
+ * do that, it has a temporary one, which is put into `partial`.
+ */
+static int open_unnamed(char partial[PARTIAL_BYTES])
 {
-    int file = open(partial, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    const char *slash = strrchr(recorder.path, '/');
+    snprintf(partial, PARTIAL_BYTES, "%.*s", (int)(slash - recorder.path + 1), recorder.path);
+    int file = open(partial, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666);
+    partial[0] = '\0';
+    if (file >= 0 || (errno != EOPNOTSUPP && errno != EISDIR))
+        return file;
+    snprintf(partial, PARTIAL_BYTES, "%s.%ld.partial", recorder.path, (long)getpid());
+    return open(partial, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+}
+
+/* A link replaces nothing: a file that is there stays. */
+static bool put_into_place(int file, const char *partial)
+{
+    char unnamed[64];
+    snprintf(unnamed, sizeof(unnamed), "/proc/self/fd/%d", file);
+    const char *from = partial[0] != '\0' ? partial : unnamed;
+    return linkat(AT_FDCWD, from, AT_FDCWD, recorder.path, AT_SYMLINK_FOLLOW) == 0;
+}
+
+/* Returns 0, or the errno of what failed; the file is whole or absent then. */
+static int write_file(struct trace_text_totals *text)
+{
+    char partial[PARTIAL_BYTES];
+    int file = open_unnamed(partial);
     FILE *stream = file >= 0 ? fdopen(file, "w") : NULL;
     if (stream == NULL)
         return errno;
     int reason = trace_text_write(&recorder.recording, recorder.title, recorder.is_unclean, stream, text);
-    if (reason == 0 && fsync(file) != 0)
+    if (reason == 0 && (fsync(file) != 0 || !put_into_place(file, partial)))
         reason = errno;
-    if (fclose(stream) != 0 && reason == 0)
-        reason = errno;
-    if (reason == 0 && link(partial, recorder.path) != 0)
-        reason = errno;
-    unlink(partial);
+    fclose(stream);
+    if (partial[0] != '\0')
+        unlink(partial);
     return reason;
 }
 
 static void write_trace(void)
 {
-    char partial[PATH_BYTES + 32];
     struct trace_text_totals text;
     recorder.is_open = false;
     recorder.is_finished = true;
-    snprintf(partial, sizeof(partial), "%s.%ld.partial", recorder.path, (long)getpid());
-    int reason = write_file(partial, &text);
+    int reason = write_file(&text);
     if (reason != 0)
         complain("no trace was written", reason);
     else
@@ -236,7 +258,6 @@ static bool open_recording(void)
         return false;
     }
     take_title();
-    recorder.process = getpid();
     recorder.requests_recorded = 0;
     recorder.is_unclean = false;
     recording_create(&recorder.recording, serves_requests());
@@ -269,9 +290,7 @@ static PHP_RSHUTDOWN_FUNCTION(sapitrace)
     recording_name_living(&recorder.recording, living_kind);
     recording_end(&recorder.recording);
     recorder.requests_recorded++;
-    if (recorder.process != getpid())
-        recorder.is_open = false;
-    else if (recorder.requests_recorded >= wanted_requests())
+    if (recorder.is_open && recorder.requests_recorded >= wanted_requests())
         write_trace();
     return SUCCESS;
 }
@@ -279,16 +298,26 @@ static PHP_RSHUTDOWN_FUNCTION(sapitrace)
 /* A server that ends before it has served as many requests as were wanted writes those that it has. */
 static PHP_MSHUTDOWN_FUNCTION(sapitrace)
 {
-    if (recorder.is_open && recorder.process == getpid() && recorder.requests_recorded > 0)
+    if (recorder.is_open && recorder.requests_recorded > 0)
         write_trace();
     UNREGISTER_INI_ENTRIES();
     return SUCCESS;
 }
 
+/* The recording lies in files that parent and child share: from here on the parent alone writes to it. */
+static void leave_to_parent(void)
+{
+    if (!recorder.is_open)
+        return;
+    recorder.recording.failure = ECHILD;
+    recorder.is_open = false;
+    recorder.is_finished = true;
+}
+
 static PHP_MINIT_FUNCTION(sapitrace)
 {
     REGISTER_INI_ENTRIES();
-    return SUCCESS;
+    return pthread_atfork(NULL, NULL, leave_to_parent) == 0 ? SUCCESS : FAILURE;
 }
 
 /* ---- What a program may call. ---- */

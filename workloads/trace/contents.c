@@ -86,8 +86,9 @@ static uint64_t digest_word(uint64_t digest, uint64_t word)
 }
 
 /*
- * `found` and `expected` have the same length, padded with zeros to whole words. Each pass writes its own patterns, so that
- * what an earlier one left behind is noticed; `first` is what the first pass wrote here, and what enters the digest.
+ * `found` and `expected` have the same length, padded with zeros to whole words. Each pass writes its own patterns, so
+ * that what an earlier one left behind is noticed; `first` is what the first pass wrote here, and what enters the
+ * digest.
  */
 static uint64_t digest_words(uint64_t digest, const uint64_t found[], const uint64_t expected[], const uint64_t first[],
                              size_t word_count, enum trace_mismatch *mismatch)

@@ -4,8 +4,8 @@
  * Layout of a payload: a hidden slot for the destructor's mark (objects that get one), the trace's slots, a hidden slot for
  * the weak cell (weak objects), then the raw bytes. Raw bytes hold a pattern made from the object's sequence number: all
  * of them up to 64, else the first and the last 16. The tag word of the pattern's first 16 bytes carries a bit that
- * no slot has, so that tracing a payload stops where the slots end. Sequence numbers go on from one pass over the trace to
- * the next; a checksum has them as in the first pass.
+ * no slot has, so that tracing a payload stops where the slots end. Sequence numbers go on from one pass to the next; a
+ * checksum has them as in the first pass.
  */
 #ifndef TRACE_CONTENTS_H
 #define TRACE_CONTENTS_H

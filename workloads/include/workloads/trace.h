@@ -44,12 +44,13 @@ enum sm_sapi wl_trace_sapi(const char *path);
 sm_status wl_trace_check(const char *path, struct wl_trace_info *info, struct sm_error *error);
 
 /**
- * Write the trace at `path`, which is plain text, to `stream` compressed by zstd, with a checksum; or, for unpack, the reverse.
+ * Write the trace at `path`, which is plain text, to `stream` compressed by zstd, with a checksum; or, for unpack, the
+ * reverse.
  *
  * Packed and unpacked again, a trace is what it was, byte by byte. Only its lines are looked at: wl_trace_check says
  * whether they make a trace.
- * Errors:      SM_ERR_INVALID_ARGUMENT when the file cannot be read, is damaged or truncated, or is compressed already (not
- *              compressed, for unpack); SM_ERR_SYSTEM when `stream` takes no more; SM_ERR_OUT_OF_MEMORY. What was
+ * Errors:      SM_ERR_INVALID_ARGUMENT when the file cannot be read, is damaged or truncated, or is compressed already
+ *              (not compressed, for unpack); SM_ERR_SYSTEM when `stream` takes no more; SM_ERR_OUT_OF_MEMORY. What was
  *              written until then is of no use.
  * Cost:        unpack, and pack on recorded traces, about 20 ms for each megabyte of text.
  */
