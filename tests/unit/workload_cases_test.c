@@ -18,7 +18,8 @@ static const struct workload_case {
     {"stack", "depth=40,locals=3,garbage=50", "depth=41,locals=3,garbage=50", 5, 50},
     {"arrays", "arrays=2,elements=100,writes=2000,growth=30", "arrays=2,elements=100,writes=2001,growth=30", 6, 50},
     {"destructors", "objects=80", "objects=80,listed=1", 5, 50},
-    {"destructors", "objects=80,listed=1", "objects=81,listed=1", 5, 50},
+    {"cli-eventloop", "connections=6,requests=5,resident=5,log=6,keepalive=2,errors=0.3",
+     "connections=6,requests=5,resident=6,log=6,keepalive=2,errors=0.3", 22, 50},
 };
 enum { CASES = sizeof(cases) / sizeof(cases[0]) };
 
