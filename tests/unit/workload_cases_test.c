@@ -20,6 +20,10 @@ static const struct workload_case {
     {"destructors", "objects=80", "objects=80,listed=1", 5, 50},
     {"cli-eventloop", "connections=6,requests=5,resident=5,log=6,keepalive=2,errors=0.3",
      "connections=6,requests=5,resident=6,log=6,keepalive=2,errors=0.3", 22, 50},
+    {"cli-tick", "world=130,touch=60,garbage=20", "world=131,touch=60,garbage=20", 6, 50},
+    {"cli-tick", "world=130,touch=60,garbage=20,linked=0,rest=1", "world=130,touch=61,garbage=20,linked=0", 6, 50},
+    {"cli-idle", "services=9", "services=10", 90, 50},
+    {"cli-idle", "services=9,leak=300,linked=0,block=1", "services=9,leak=301,linked=0", 90, 50},
 };
 enum { CASES = sizeof(cases) / sizeof(cases[0]) };
 
@@ -124,8 +128,13 @@ static void test_out_of_memory_fails_the_step_and_destroys_cleanly(void **state)
 static void test_out_of_memory_at_creation_is_reported(void **state)
 {
     (void)state;
-    static const char *const refused[][2] = {
-        {"quads", "depth=9"}, {"churn", "objects=200k"}, {"linked", "objects=200k"}, {"arrays", "elements=1m"}};
+    static const char *const refused[][2] = {{"quads", "depth=9"},
+                                             {"churn", "objects=200k"},
+                                             {"linked", "objects=200k"},
+                                             {"arrays", "elements=1m"},
+                                             {"cli-tick", "world=200k"},
+                                             {"cli-idle", "services=20k"},
+                                             {"cli-eventloop", "resident=20k"}};
     for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
         struct workload_run run = workload_run_of(SM_SAPI_CLI, "epoch", refused[i][1], 0);
         run.manager.memory_limit_bytes = 4 << 20;

@@ -26,13 +26,13 @@ class Checkpoints
         }
     }
 
-    /** One line of JSON on standard output. */
-    public function report(string $program, array $options, int $checksum): void
+    /** One line of JSON on standard output. `more` are figures of one twin alone. */
+    public function report(string $program, array $options, int $checksum, array $more = []): void
     {
         echo json_encode(['program' => $program, 'engine' => 'php ' . PHP_VERSION] + $options + [
             'checkpoints' => $this->list,
             'peak_bytes' => memory_get_peak_usage() - $this->baseline,
             'checksum' => $checksum,
-        ], JSON_UNESCAPED_SLASHES), "\n";
+        ] + $more, JSON_UNESCAPED_SLASHES), "\n";
     }
 }
