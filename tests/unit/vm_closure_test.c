@@ -32,7 +32,7 @@ static void a_value_is_captured_as_it_was(struct vm_fixture *fixture)
     vm_frame_enter(vm, 1);
     struct vm_closure *closure = vm_closure_new(vm, &add_function, &ten, vm_undef());
     vm_local_set(vm, 0, vm_closure_value(closure));
-    assert_int_equal(closure->identity.header.payload_bytes, 320);
+    assert_int_equal(closure->identity.header.payload_bytes, 384);
     assert_adds(vm, closure, 5, "15");
     assert_adds(vm, closure, 7, "17");
     vm_assert_int(vm_closure_capture(closure, 0), 10);

@@ -3,7 +3,8 @@
 #include "sharing.h"
 #include "vm_internal.h"
 
-_Static_assert(sizeof(struct vm_closure) - sizeof(struct sm_object) == 320, "a closure is as large as zend_closure");
+_Static_assert(sizeof(struct vm_closure) - sizeof(struct sm_object) == 384,
+               "a closure takes what PHP takes for a zend_closure");
 
 static struct vm_bucket *buckets_of(const struct vm_closure *closure)
 {
