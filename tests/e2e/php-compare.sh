@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# scripts/php-compare: generators and twins of the same size, one that differs is told, bad input, no PHP.
+set -euo pipefail
+: "${SAPIMEM_HARNESS:?set by CTest}" "${SAPIMEM_SOURCE_DIR:?set by CTest}"
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+compare=$SAPIMEM_SOURCE_DIR/scripts/php-compare
+
+refused() {
+    local code=0
+    "$@" >"$work/stdout" 2>"$work/stderr" || code=$?
+    [[ $code == 2 && ! -s $work/stdout && $(wc -l <"$work/stderr") == 1 ]] ||
+        { echo "$*: exit code $code, expected 2 and one line"; cat "$work/stderr"; exit 1; }
+}
+"$compare" --help >"$work/help"
+grep -q '^usage: scripts/php-compare' "$work/help"
+refused "$compare" --steps=none
+refused "$compare" --limit=much
+
+code=0
+PATH=$work "$compare" --json="$work/none.json" 2>"$work/stderr" || code=$?
+[[ $code == 77 ]] || { echo "without PHP: exit code $code, expected 77"; exit 1; }
+grep -q 'skipped: PHP 8.2 is not installed' "$work/stderr"
+
+command -v php8.2 >/dev/null || { echo "skipped: php8.2 is not installed"; exit 77; }
+refused "$compare" --workloads=churn
+
+small=cli-eventloop:connections=10,requests=4,resident=300,log=100
+"$compare" --workloads="$small" --steps=40 --json="$work/same.json" >"$work/table" 2>"$work/progress"
+grep -q "^$small " "$work/table"
+# The same figures within a limit that nothing meets: so it is measured.
+code=0
+"$compare" --workloads="$small" --steps=40 --limit=0 --json="$work/strict.json" >"$work/table" 2>"$work/stderr" || code=$?
+[[ $code == 1 ]] || { echo "beyond the limit: exit code $code, expected 1"; exit 1; }
+grep -q 'live bytes at step [0-9]* are [+-]' "$work/stderr"
+/usr/bin/python3 - "$work/same.json" <<'PY'
+import json, sys
+rows = json.load(open(sys.argv[1]))["rows"]
+assert [row["step"] for row in rows][-1] == 40, rows
+assert all(abs(row["difference_percent"]) <= 15 and row["ours"]["live_bytes"] > 0 for row in rows), rows
+PY
