@@ -30,13 +30,13 @@ enum eventloop_option {
 
 static const struct sm_option option_table[OPTION_COUNT] = {
     [OPTION_CONNECTIONS] = {"connections", SM_OPTION_COUNT, "connections", "50", 1, 1e6, NULL,
-                            "open connections, both ends of each, about 12 KB"},
+                            "open connections, both ends of each, about 9.5 KB"},
     [OPTION_REQUESTS] = {"requests", SM_OPTION_COUNT, "requests", "20", 2, 1e6, NULL,
                          "begun in a turn; each is in flight for two"},
     [OPTION_ERRORS] = {"errors", SM_OPTION_REAL, "", "0", 0, 1, NULL,
                        "share of requests whose handler throws: a cycle of 24 objects each, 0 to 0.2 is usual"},
     [OPTION_RESIDENT] = {"resident", SM_OPTION_COUNT, "sessions", "1400", 1, 1e8, NULL,
-                         "sessions that live on, about 0.9 KB each"},
+                         "sessions that live on, about 0.7 KB each"},
     [OPTION_LOG] = {"log", SM_OPTION_COUNT, "lines", "500", 1, 1e8, NULL, "bound of the access log that lives on"},
     [OPTION_KEEPALIVE] = {"keepalive", SM_OPTION_COUNT, "requests", "40", 1, 1e9, NULL,
                           "requests that a connection serves before it is opened anew"},

@@ -19,7 +19,7 @@ static const struct sm_option option_table[OPTION_COUNT] = {
     [OPTION_LEAK] = {"leak", SM_OPTION_SIZE, "bytes", "0", 0, 1 << 20, NULL,
                      "text that each poll leaves behind for ever, 100 to 1K is usual; 0: nothing"},
     [OPTION_SERVICES] = {"services", SM_OPTION_COUNT, "objects", "2000", 1, 1e8, NULL,
-                         "in the container that lives on, about 0.9 KB each"},
+                         "in the container that lives on, about 0.8 KB each"},
     [OPTION_BLOCK] = {"block", SM_OPTION_COUNT, "microseconds", "0", 0, 1e7, NULL,
                       "blocking call after each poll, in which the thread is offline"},
     [OPTION_LINKED] = {"linked", SM_OPTION_BOOL, "", "on", 0, 0, NULL,

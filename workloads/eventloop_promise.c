@@ -3,8 +3,6 @@
 
 #include "block_bytes.h"
 
-#include <assert.h>
-
 /* With so many frames the cycle has 24 objects, arrays and closures. */
 enum { TRACE_FRAMES = 8 };
 

@@ -61,7 +61,7 @@ static void test_a_turn_has_the_measured_size(void **state)
     assert_in_range(bytes / blocks_of(&turns), 550, 620);
 }
 
-/* cli-react-http executes as many opcodes as other workers; the kernel stands for what the operations leave. */
+/* The rate to which cli-queue is anchored. */
 static void test_mutator_work_runs_at_the_anchored_density(void **state)
 {
     (void)state;
