@@ -24,6 +24,7 @@ static const struct hx_metric table[HX_METRIC_COUNT] = {
     [HX_METRIC_BASELINE_RSS_BYTES] = {"baseline_rss_bytes", "bytes", NULL, HX_EXACT_NEVER, false},
     [HX_METRIC_END_RSS_ANON_BYTES] = {"end_rss_anon_bytes", "bytes", "less", HX_EXACT_NEVER, false},
     [HX_METRIC_PEAK_LIVE_BYTES] = {"peak_live_bytes", "bytes", "less", HX_EXACT_INLINE, false},
+    [HX_METRIC_PEAK_EXTERNAL_BYTES] = {"peak_external_bytes", "bytes", "less", HX_EXACT_INLINE, false},
     [HX_METRIC_MEAN_FOOTPRINT_BYTES] = {"mean_footprint_bytes", "bytes", "less", HX_EXACT_NEVER, false},
     [HX_METRIC_PEAK_COMMITTED_BYTES] = {"peak_committed_bytes", "bytes", "less", HX_EXACT_NEVER, false},
     [HX_METRIC_END_COMMITTED_BYTES] = {"end_committed_bytes", "bytes", "less", HX_EXACT_NEVER, false},

@@ -404,6 +404,7 @@ static void measure_totals(struct run *run)
         {HX_METRIC_TRACED_OBJECTS, stats.traced_objects},
         {HX_METRIC_RETIRED_BYTES, stats.retired_bytes},
         {HX_METRIC_RECLAIMED_BYTES, stats.reclaimed_bytes},
+        {HX_METRIC_PEAK_EXTERNAL_BYTES, stats.peak_external_bytes},
         {HX_METRIC_POLICY_BYTES, stats.policy_bytes},
         {HX_METRIC_COPIED_BYTES, stats.copied_bytes},
         {HX_METRIC_DESTRUCTORS_RUN, stats.destructors_run},

@@ -89,6 +89,44 @@ static void test_threshold_counts_from_the_last_cycle(void **state)
     sm_manager_destroy(mm);
 }
 
+/* What objects hold outside the heap counts as if it were allocated, and again no more once it was given back. */
+static void test_external_bytes_bring_a_cycle_forward(void **state)
+{
+    (void)state;
+    struct seen seen = {0};
+    struct sm_manager *mm = traced((struct sm_config){.threshold_bytes = 64 << 10}, &seen);
+    struct sm_stats stats;
+    allocate(mm, 1024);
+    sm_external_change(mm, 48 << 10);
+    sm_safepoint(mm);
+    assert_int_equal(seen.cycles, 0);
+    sm_external_change(mm, 16 << 10);
+    sm_safepoint(mm);
+    assert_int_equal(seen.cycles, 1);
+    assert_int_equal(seen.last.trigger, SM_TRIGGER_THRESHOLD);
+    sm_external_change(mm, -(64 << 10));
+    sm_stats_get(mm, &stats);
+    assert_int_equal(stats.external_bytes, 0);
+    assert_int_equal(stats.peak_external_bytes, 64 << 10);
+    assert_int_equal(stats.alloc_bytes, 1024);
+    allocate(mm, 32 << 10);
+    sm_safepoint(mm);
+    assert_int_equal(seen.cycles, 1);
+    sm_manager_destroy(mm);
+}
+
+static void test_external_bytes_mean_nothing_without_cycles(void **state)
+{
+    (void)state;
+    struct seen seen = {0};
+    struct sm_manager *mm = traced((struct sm_config){.pacing = "never"}, &seen);
+    sm_external_change(mm, INT64_C(1) << 40);
+    allocate(mm, 1024);
+    sm_safepoint(mm);
+    assert_int_equal(seen.cycles, 0);
+    sm_manager_destroy(mm);
+}
+
 static void test_default_threshold(void **state)
 {
     (void)state;
@@ -489,6 +527,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_threshold_only_requests_a_cycle),
         cmocka_unit_test(test_threshold_counts_from_the_last_cycle),
+        cmocka_unit_test(test_external_bytes_bring_a_cycle_forward),
+        cmocka_unit_test(test_external_bytes_mean_nothing_without_cycles),
         cmocka_unit_test(test_default_threshold),
         cmocka_unit_test(test_policy_without_cycles_has_no_threshold),
         cmocka_unit_test(test_record_says_what_the_cycle_found),

@@ -50,7 +50,8 @@ static void test_what_lives_on_has_the_analytic_size(void **state)
     static const char *const options[][2] = {{"linked", "objects=5000"},
                                              {"linked", "objects=9k,linked=0,touch=1"},
                                              {"arrays", "elements=8192,growth=8191"},
-                                             {"arrays", "arrays=1,boxed=1,elements=4000,growth=3999"}};
+                                             {"arrays", "arrays=1,boxed=1,elements=4000,growth=3999"},
+                                             {"cli-external", "resident=9000,records=5,bytes=4K"}};
     for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
         struct workload_run run = workload_run_of(SM_SAPI_CLI, "null", options[i][1], 1);
         assert_within_five_percent(options[i][0], options[i][1], reachable_after_a_step(options[i][0], &run));

@@ -19,6 +19,7 @@ struct sm_counters {
     uint64_t extra_bytes, extra_objects;
     uint64_t dead_bytes, dead_objects;
     uint64_t peak_live_bytes;
+    uint64_t external_bytes, peak_external_bytes;
     uint64_t peak_garbage_bytes;
     uint64_t request_count;
     uint64_t cycle_count, cycles_by_trigger[SM_TRIGGER_COUNT], cycles_by_kind[SM_CYCLE_KIND_COUNT];

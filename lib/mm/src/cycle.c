@@ -57,6 +57,12 @@ static uint64_t room(const struct sm_manager *mm, uint64_t older_bytes)
     return sm_pacing_room(&memory);
 }
 
+/* What the program holds by its objects, inside the heap and outside. */
+static uint64_t held_bytes(const struct sm_manager *mm)
+{
+    return sm_live_bytes(mm) + mm->counters.external_bytes;
+}
+
 void sm_cycle_set_deadlines(struct sm_manager *mm, uint64_t older_backlog_bytes)
 {
     struct sm_cycles *cycles = &mm->cycles;
@@ -67,7 +73,7 @@ void sm_cycle_set_deadlines(struct sm_manager *mm, uint64_t older_backlog_bytes)
         paced = UINT64_MAX;
     cycles->threshold_bytes = paced;
     cycles->next_clock_bytes = add_saturating(mm->hot.alloc_bytes, paced);
-    cycles->goal_live_bytes = add_saturating(sm_live_bytes(mm), paced);
+    cycles->goal_held_bytes = add_saturating(held_bytes(mm), paced);
     set_periodic_deadline(mm);
     set_event_clock(mm);
 }
@@ -79,8 +85,8 @@ void sm_cycle_set_deadlines(struct sm_manager *mm, uint64_t older_backlog_bytes)
 void sm_cycle_put_off(struct sm_manager *mm)
 {
     struct sm_cycles *cycles = &mm->cycles;
-    uint64_t live_bytes = sm_live_bytes(mm);
-    uint64_t room_bytes = cycles->goal_live_bytes > live_bytes ? cycles->goal_live_bytes - live_bytes : 0;
+    uint64_t held = held_bytes(mm);
+    uint64_t room_bytes = cycles->goal_held_bytes > held ? cycles->goal_held_bytes - held : 0;
     if (cycles->threshold_bytes != UINT64_MAX)
         cycles->next_clock_bytes = add_saturating(mm->hot.alloc_bytes, room_bytes);
     set_event_clock(mm);

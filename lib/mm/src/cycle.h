@@ -34,8 +34,9 @@ struct sm_cycles {
     bool told_start;             /**< SM_EVENT_CYCLE_START was told and its end was not */
     uint32_t collector_threads;  /**< sm_collector_threads */
     uint64_t collect_every_bytes;
-    uint64_t threshold_bytes;  /**< in force; UINT64_MAX: never */
-    uint64_t goal_live_bytes;  /**< live payloads at which the threshold's cycle is due, whatever the clock says */
+    uint64_t threshold_bytes; /**< in force; UINT64_MAX: never */
+    uint64_t
+        goal_held_bytes; /**< live payloads and external bytes at which the threshold's cycle is due, whatever the clock says */
     uint64_t next_clock_bytes; /**< the threshold's */
     uint64_t next_periodic_bytes;
     uint64_t next_tick_bytes;

@@ -115,12 +115,25 @@ static void fill_cycles(const struct sm_manager *mm, struct sm_stats *stats)
     stats->threshold_bytes = paced ? mm->cycles.threshold_bytes : 0;
 }
 
+void sm_external_change(struct sm_manager *mm, int64_t change_bytes)
+{
+    struct sm_counters *counters = &mm->counters;
+    SM_ASSERT(change_bytes >= 0 || counters->external_bytes >= (uint64_t)-change_bytes);
+    counters->external_bytes += (uint64_t)change_bytes;
+    if (counters->external_bytes > counters->peak_external_bytes)
+        counters->peak_external_bytes = counters->external_bytes;
+    if (change_bytes > 0)
+        sm_cycle_bring_forward(mm, (uint64_t)change_bytes);
+}
+
 /* Kept by the manager for every policy alike, so written last: a policy's own count cannot disagree. */
 static void fill_live(const struct sm_manager *mm, struct sm_stats *stats)
 {
     const struct sm_counters *counters = &mm->counters;
     stats->live_bytes = sm_live_bytes(mm);
     stats->live_objects = sm_live_objects(mm);
+    stats->external_bytes = counters->external_bytes;
+    stats->peak_external_bytes = counters->peak_external_bytes;
     stats->retired_bytes = counters->dead_bytes;
     stats->retired_objects = counters->dead_objects;
     stats->peak_live_bytes =

@@ -124,6 +124,16 @@ sm_status sm_collect(struct sm_manager *mm, enum sm_collect_kind kind);
 void sm_collect_request(struct sm_manager *mm);
 
 /**
+ * Objects hold `change_bytes` more outside the heap than before, or, negative, fewer: buffers of an extension's own, mapped files.
+ *
+ * The manager frees none of it; whoever does reports that too, mostly a destructor. Until then it paces full cycles as if
+ * it were allocated: a few small objects that hold much make the next one due as many bytes earlier. It is no part of
+ * live bytes, of the allocation clock or of what the memory limit bounds. Pacing by possible roots does not see it.
+ * Threads:     owner; inside destructors too.
+ */
+void sm_external_change(struct sm_manager *mm, int64_t change_bytes);
+
+/**
  * Two full cycles, destructors between them, and a drain of the backlog; nothing for policies without cycles.
  *
  * Errors:      SM_ERR_GUARD_HELD when another manager's guard on this thread holds the backlog back.

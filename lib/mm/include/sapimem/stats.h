@@ -130,7 +130,8 @@ struct sm_stats {
     uint64_t live_objects;
     uint64_t committed_bytes, peak_committed_bytes;
     uint64_t peak_live_bytes;
-    uint64_t backlog_bytes, peak_backlog_bytes; /**< retired, not yet reusable; block bytes */
+    uint64_t external_bytes, peak_external_bytes; /**< as sm_external_change was told */
+    uint64_t backlog_bytes, peak_backlog_bytes;   /**< retired, not yet reusable; block bytes */
     uint64_t peak_garbage_bytes; /**< largest "dead but not freed" a cycle found, backlog included; 0 without cycles */
     uint64_t retired_bytes, retired_objects; /**< payload bytes */
     uint64_t reclaimed_bytes, reclaimed_objects;
