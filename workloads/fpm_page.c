@@ -8,8 +8,6 @@
 #include "page.h"
 
 #include <assert.h>
-#include <stdio.h>
-#include <stdlib.h>
 
 extern const struct wl_ops wl_fpm_page;
 
@@ -71,9 +69,10 @@ static void read_back(struct page *page)
     vm_session_fold(session, session->work.accumulator);
 }
 
-static void run_request(struct vm *vm, void *context)
+static void run_request(struct vm_session *session)
 {
-    struct page *page = (struct page *)context;
+    struct page *page = (struct page *)session;
+    struct vm *vm = session->vm;
     vm_frame_enter(vm, REQUEST_LOCALS);
     page_boot(page);
     vm_local_set(vm, MATCHES, vm_array_value(page_route(page)));
@@ -82,18 +81,6 @@ static void run_request(struct vm *vm, void *context)
     inject_faults(page);
     read_back(page);
     vm_frame_leave(vm);
-}
-
-static void begin_request(struct vm *vm, void *context)
-{
-    (void)context;
-    vm_request_begin(vm);
-}
-
-static void end_request(struct vm *vm, void *context)
-{
-    (void)context;
-    vm_request_end(vm);
 }
 
 /* ---- The workload ---- */
@@ -108,46 +95,20 @@ static struct page_options read_options(const struct sm_option_values *values)
     };
 }
 
-static sm_status create_failed(struct sm_error *error, sm_status status, const char *detail)
-{
-    if (error != NULL) {
-        error->status = status;
-        snprintf(error->detail, sizeof(error->detail), "%s", detail);
-    }
-    return status;
-}
-
 static sm_status create(const struct wl_config *config, struct wl_instance **instance, struct sm_error *error)
 {
-    if (config->fault == WL_FAULT_LEAK)
-        return create_failed(error, SM_ERR_INVALID_ARGUMENT, "fpm-page: nothing outlives a request, so it cannot leak");
-    struct page *page = (struct page *)calloc(1, sizeof(*page));
-    if (page == NULL)
-        return create_failed(error, SM_ERR_OUT_OF_MEMORY, "no memory for workload fpm-page");
-    page->options = read_options(config->options);
-    sm_status status = vm_session_open(&page->session, &wl_fpm_page, config, error);
-    if (status != SM_OK) {
-        free(page);
-        return status;
-    }
-    *instance = &page->session.instance;
-    return SM_OK;
+    sm_status status = request_session_create(sizeof(struct page), &wl_fpm_page, config, instance, error);
+    if (status == SM_OK)
+        page_of(*instance)->options = read_options(config->options);
+    return status;
 }
 
 static enum wl_step step(struct wl_instance *instance)
 {
     struct page *page = page_of(instance);
-    struct vm *vm = page->session.vm;
     page->request = instance->steps_done + 1;
     page->random = vm_session_random(&page->session, page->request);
-    sm_status status = vm_try(vm, begin_request, NULL);
-    if (status == SM_OK)
-        status = vm_iteration(vm, SM_HERE, run_request, page);
-    if (status == SM_OK)
-        status = vm_try(vm, end_request, NULL);
-    if (status == SM_OK)
-        instance->steps_done++;
-    return vm_session_step_result(&page->session, status);
+    return request_session_step(instance, SM_HERE, run_request);
 }
 
 const struct wl_ops wl_fpm_page = {

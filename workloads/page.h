@@ -7,8 +7,7 @@
 #ifndef PAGE_H
 #define PAGE_H
 
-#include "text.h"
-#include "vm_session.h"
+#include "request_session.h"
 
 /** Interned array keys; their texts are in page_boot.c in this order. */
 enum page_key {
@@ -95,7 +94,7 @@ static inline void page_work(struct page *page, uint32_t operation_count)
 /** An array held by a global, borrowed. */
 static inline struct vm_array *page_global(const struct page *page, const char *name)
 {
-    return vm_as_array(vm_global_get(page_vm(page), name));
+    return request_global(page_vm(page), name);
 }
 
 /* ---- page_boot.c: constants, classes, options, hooks, rewrite rules, users ---- */

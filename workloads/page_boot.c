@@ -16,12 +16,6 @@ static const char *const hook_texts[HOOK_COUNT] = {
     "nav_menu_item", "widget_text", "option",        "body_class",
 };
 
-/* Names in slot order: a class of N properties has the first N of these. */
-static const char *const property_names[] = {
-    "p0",  "p1",  "p2",  "p3",  "p4",  "p5",  "p6",  "p7",  "p8",  "p9",  "p10", "p11", "p12", "p13",
-    "p14", "p15", "p16", "p17", "p18", "p19", "p20", "p21", "p22", "p23", "p24", "p25", "p26", "p27",
-};
-
 static const struct {
     const char *name;
     uint32_t property_count;
@@ -42,8 +36,8 @@ static void define_names(struct page *page)
     for (int i = 0; i < HOOK_COUNT; i++)
         page->hook_names[i] = vm_intern(vm, hook_texts[i], strlen(hook_texts[i]));
     for (int i = 0; i < PAGE_CLASS_COUNT; i++)
-        page->classes[i] = vm_class_define(vm, class_table[i].name, property_names, class_table[i].property_count,
-                                           class_table[i].destructor);
+        page->classes[i] =
+            request_class_define(vm, class_table[i].name, class_table[i].property_count, class_table[i].destructor);
 }
 
 static void define_constants(struct page *page)
@@ -56,14 +50,6 @@ static void define_constants(struct page *page)
         vm_constant_set(vm, name, is_text ? vm_string_value(text_words(vm, &page->random, 3)) : vm_int(i));
         page_work(page, 2);
     }
-}
-
-static struct vm_array *global_array(struct page *page, const char *name, enum vm_array_kind kind)
-{
-    struct vm *vm = page_vm(page);
-    struct vm_array *array = vm_array_new(vm, kind, 0);
-    vm_global_set(vm, name, vm_array_value(array));
-    return array;
 }
 
 /* ---- Options: strings, numbers, and lists that were stored serialized ---- */
@@ -84,7 +70,7 @@ static struct sm_value make_option(struct page *page, uint64_t index)
 static void load_options(struct page *page)
 {
     struct vm *vm = page_vm(page);
-    struct vm_array *options = global_array(page, "options", VM_ARRAY_HASH);
+    struct vm_array *options = request_global_new(page_vm(page), "options", VM_ARRAY_HASH);
     for (uint64_t i = 0; i < page->options.option_count; i++) {
         struct vm_string *number = text_number(vm, (int64_t)i);
         struct vm_string *key = text_prefix(vm, "option_", number);
@@ -111,7 +97,7 @@ static struct vm_array *make_callback(struct page *page, int64_t kind)
 static void add_filters(struct page *page)
 {
     struct vm *vm = page_vm(page);
-    struct vm_array *hooks = global_array(page, "hooks", VM_ARRAY_HASH);
+    struct vm_array *hooks = request_global_new(page_vm(page), "hooks", VM_ARRAY_HASH);
     for (int hook = 0; hook < HOOK_COUNT; hook++) {
         struct vm_array *callbacks = vm_array_new(vm, VM_ARRAY_PACKED, 0);
         vm_array_set_key(vm, hooks, page->hook_names[hook], vm_array_value(callbacks));
@@ -126,7 +112,7 @@ static void add_filters(struct page *page)
 static void load_rules(struct page *page)
 {
     struct vm *vm = page_vm(page);
-    struct vm_array *rules = global_array(page, "rules", VM_ARRAY_HASH);
+    struct vm_array *rules = request_global_new(page_vm(page), "rules", VM_ARRAY_HASH);
     for (int64_t i = 0; i < RULE_COUNT; i++) {
         struct vm_string *pattern =
             vm_string_format(vm, "%s/%02lld/([^/]+)/page/?$", text_word((uint64_t)i), (long long)i);
@@ -167,7 +153,7 @@ struct vm_array *page_route(struct page *page)
 static void load_users(struct page *page)
 {
     struct vm *vm = page_vm(page);
-    struct vm_array *users = global_array(page, "users", VM_ARRAY_PACKED);
+    struct vm_array *users = request_global_new(page_vm(page), "users", VM_ARRAY_PACKED);
     for (int64_t i = 0; i < USER_COUNT; i++) {
         struct vm_object *user = vm_object_new(vm, page->classes[CLASS_USER]);
         vm_array_append(vm, users, vm_object_value(user));
@@ -188,6 +174,6 @@ void page_boot(struct page *page)
     add_filters(page);
     load_rules(page);
     load_users(page);
-    (void)global_array(page, "posts", VM_ARRAY_PACKED);
-    (void)global_array(page, "cache", VM_ARRAY_HASH);
+    (void)request_global_new(page_vm(page), "posts", VM_ARRAY_PACKED);
+    (void)request_global_new(page_vm(page), "cache", VM_ARRAY_HASH);
 }

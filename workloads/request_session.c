@@ -1,0 +1,91 @@
+/* Requests: creation, one step, and what a request defines. */
+#include "request_session.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static sm_status create_failed(const struct wl_ops *ops, struct sm_error *error, sm_status status, const char *detail)
+{
+    if (error != NULL) {
+        error->status = status;
+        snprintf(error->detail, sizeof(error->detail), "%s: %s", ops->name, detail);
+    }
+    return status;
+}
+
+sm_status request_session_create(size_t state_bytes, const struct wl_ops *ops, const struct wl_config *config,
+                                 struct wl_instance **instance, struct sm_error *error)
+{
+    if (config->fault == WL_FAULT_LEAK)
+        return create_failed(ops, error, SM_ERR_INVALID_ARGUMENT, "nothing outlives a request, so it cannot leak");
+    struct vm_session *session = (struct vm_session *)calloc(1, state_bytes);
+    if (session == NULL)
+        return create_failed(ops, error, SM_ERR_OUT_OF_MEMORY, "no memory for the workload");
+    sm_status status = vm_session_open(session, ops, config, error);
+    if (status != SM_OK) {
+        free(session);
+        return status;
+    }
+    *instance = &session->instance;
+    return SM_OK;
+}
+
+static void begin_request(struct vm *vm, void *context)
+{
+    (void)context;
+    vm_request_begin(vm);
+}
+
+static void end_request(struct vm *vm, void *context)
+{
+    (void)context;
+    vm_request_end(vm);
+}
+
+struct request {
+    struct vm_session *session;
+    void (*body)(struct vm_session *session);
+};
+
+static void run_request(struct vm *vm, void *context)
+{
+    const struct request *request = (const struct request *)context;
+    (void)vm;
+    request->body(request->session);
+}
+
+enum wl_step request_session_step(struct wl_instance *instance, const char *site,
+                                  void (*body)(struct vm_session *session))
+{
+    struct vm_session *session = vm_session_of(instance);
+    struct vm *vm = session->vm;
+    sm_status status = vm_try(vm, begin_request, NULL);
+    if (status == SM_OK)
+        status = vm_iteration(vm, site, run_request, &(struct request){session, body});
+    if (status == SM_OK)
+        status = vm_try(vm, end_request, NULL);
+    if (status == SM_OK)
+        instance->steps_done++;
+    return vm_session_step_result(session, status);
+}
+
+struct vm_class *request_class_define(struct vm *vm, const char *name, uint32_t property_count,
+                                      vm_destructor *destructor)
+{
+    char texts[VM_CLASS_PROPERTIES_MAX][8];
+    const char *names[VM_CLASS_PROPERTIES_MAX];
+    assert(property_count <= VM_CLASS_PROPERTIES_MAX);
+    for (uint32_t i = 0; i < property_count; i++) {
+        snprintf(texts[i], sizeof(texts[i]), "p%u", i % VM_CLASS_PROPERTIES_MAX);
+        names[i] = texts[i];
+    }
+    return vm_class_define(vm, name, names, property_count, destructor);
+}
+
+struct vm_array *request_global_new(struct vm *vm, const char *name, enum vm_array_kind kind)
+{
+    struct vm_array *array = vm_array_new(vm, kind, 0);
+    vm_global_set(vm, name, vm_array_value(array));
+    return array;
+}
