@@ -1,7 +1,7 @@
 /* A table cell: texts escaped, links with their parameters, a template rendered into an output buffer of its own. */
 #include "admin.h"
 
-enum { OUTPUT_BUFFER_BYTES = 16384 - 1, LINKS = 4, LINK_ATTRIBUTES = 2, CHECKS = 3, CLASS_NAMES = 3 };
+enum { OUTPUT_BUFFER_BYTES = 16384 - 1, LINKS = 4, LINK_ATTRIBUTES = 2, CHECKS = 3, CLASS_NAMES = 3, QUERY_WORDS = 16 };
 
 enum { FIELD_NAME, FIELD_TYPE, FIELD_NUMBER };
 enum { TEMPLATE_CONTEXT, TEMPLATE_NAME };
@@ -9,7 +9,7 @@ enum { ITERATOR_SUBJECT, ITERATOR_POSITION };
 enum { MESSAGE_NUMBER, MESSAGE_TEXT };
 
 /* Locals of a cell's frame. */
-enum { VALUE, ESCAPED, CLASSES, LINK, PARAMETERS, COMPILED, KEPT, CONTEXT, CELL_LOCALS };
+enum { VALUE, ESCAPED, CLASSES, LINK, PARAMETERS, BUFFER, COMPILED, KEPT, CONTEXT, CELL_LOCALS };
 
 static struct vm_array *local_array(const struct admin *admin, uint32_t local)
 {
@@ -82,8 +82,9 @@ static void fill_parameters(struct admin *admin, uint64_t number)
     struct vm_array *parameters = vm_array_new(vm, VM_ARRAY_HASH, 0);
     vm_local_set(vm, PARAMETERS, vm_array_value(parameters));
     for (int i = 0; i < ADMIN_LINK_KEYS - 1; i++) {
-        struct sm_value value = i % 2 == 0 ? admin_words(admin, 1 + (unsigned)i % 4) : vm_int(1700000000 + i);
-        vm_array_set_key(vm, parameters, admin->keys[i], value);
+        bool is_query = i == ADMIN_KEY_SQL_QUERY || i == ADMIN_KEY_WHERE_CLAUSE;
+        struct sm_value text = admin_words(admin, is_query ? QUERY_WORDS : 1 + (unsigned)i % 4);
+        vm_array_set_key(vm, parameters, admin->keys[i], text);
     }
     vm_array_append(vm, local_array(admin, number % 2 == 0 ? KEPT : COMPILED),
                     vm_value_copy(vm, vm_array_value(parameters)));
@@ -187,17 +188,15 @@ static struct sm_value render(struct admin *admin, uint64_t column)
     vm_object_set(vm, template, TEMPLATE_NAME,
                   vm_string_value(vm_string_format(vm, "cell/%llu.twig", (unsigned long long)column)));
     vm_local_set(vm, COMPILED, vm_undef());
-    vm_temporary_push(vm, vm_local_take(vm, PARAMETERS));
-    vm_local_set(vm, PARAMETERS, vm_string_value(vm_string_with_capacity(vm, OUTPUT_BUFFER_BYTES)));
-    struct vm_place buffer = vm_local_place(vm, PARAMETERS);
+    vm_local_set(vm, BUFFER, vm_string_value(vm_string_with_capacity(vm, OUTPUT_BUFFER_BYTES)));
+    struct vm_place buffer = vm_local_place(vm, BUFFER);
     text_append(vm, buffer, "<td>");
     for (size_t i = 0; i < sizeof(printed) / sizeof(printed[0]); i++)
         print_variable(admin, buffer, printed[i]);
     text_append(vm, buffer, "</td>");
-    const struct vm_string *output = vm_as_string(vm_local_get(vm, PARAMETERS));
+    const struct vm_string *output = vm_as_string(vm_local_get(vm, BUFFER));
     struct vm_string *copy = vm_string_new(vm, output->data, (size_t)output->length);
-    vm_local_set(vm, PARAMETERS, vm_undef());
-    vm_value_drop(vm, vm_temporary_pop(vm));
+    vm_local_set(vm, BUFFER, vm_undef());
     vm_value_drop(vm, vm_temporary_pop(vm));
     return vm_string_value(copy);
 }
@@ -242,10 +241,11 @@ static void escape_value(struct admin *admin)
     vm_temporary_push(vm, vm_object_value(plugin));
     struct vm_string *escaped = text_escape(vm, vm_as_string(vm_local_get(vm, VALUE)));
     vm_object_set(vm, plugin, 0, vm_string_value(escaped));
+    int64_t length = (int64_t)escaped->length;
     vm_local_set(vm, ESCAPED, text_replace(vm, escaped, " ", "&nbsp;"));
     vm_value_drop(vm, vm_temporary_pop(vm));
     struct vm_object *message = vm_object_new(vm, admin->classes[ADMIN_CLASS_MESSAGE]);
-    vm_object_set(vm, message, MESSAGE_NUMBER, vm_int((int64_t)escaped->length));
+    vm_object_set(vm, message, MESSAGE_NUMBER, vm_int(length));
     vm_value_drop(vm, vm_object_value(message));
 }
 

@@ -103,7 +103,7 @@ struct vm_object *api_make(struct api *api, uint64_t binding);
 /** Tell listeners of "EVENT: CLASS". */
 void api_fire(struct api *api, const char *event, uint64_t class_number);
 
-/** Two entries in a hash array that is read once: compact(), array_merge() of defaults. `value` is taken. Returns owned. */
+/** Two entries in a hash array that is read once: compact(), array_merge(). `value` is taken. Returns owned. */
 struct vm_array *api_pair(struct api *api, enum api_key first, enum api_key second, struct sm_value value);
 
 /** The route of a path, borrowed: every pattern is put together and compared. */

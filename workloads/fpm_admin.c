@@ -13,7 +13,7 @@ extern const struct wl_ops wl_fpm_admin;
 enum admin_option { OPTION_ROWS, OPTION_COLUMNS, OPTION_SECTIONS, OPTION_GLOBALS, OPTION_COUNT };
 
 static const struct sm_option option_table[OPTION_COUNT] = {
-    [OPTION_ROWS] = {"rows", SM_OPTION_COUNT, "rows", "95", 1, 1e6, NULL, "rows of the table"},
+    [OPTION_ROWS] = {"rows", SM_OPTION_COUNT, "rows", "88", 1, 1e6, NULL, "rows of the table"},
     [OPTION_COLUMNS] = {"columns", SM_OPTION_COUNT, "columns", "10", 1, 1e5, NULL, "columns of the table"},
     [OPTION_SECTIONS] = {"sections", SM_OPTION_COUNT, "sections", "225", 1, 1e6, NULL,
                          "sections of the configuration, twelve settings each"},

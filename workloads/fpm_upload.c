@@ -3,10 +3,9 @@
  * comes nearest is the string that cli-composer-dumpautoload grows by resizing).
  *
  * A step is one request: a multipart body read in chunks, each a string of its own, and appended to one string; the
- * body is hashed and parsed into parts; each file is written out through a base64 string that grows, and
- * summarised. Nearly all bytes are those of strings that grow.
+ * body is hashed and parsed into parts; each file is written out through a base64 string that grows.
+ * Four tenths of the bytes are growth of strings.
  */
-#include "block_bytes.h"
 #include "request_session.h"
 
 #include <assert.h>
@@ -183,8 +182,10 @@ static void parse(struct upload *upload)
 static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /* base64_encode() of a line's bytes, as a string of its own. */
-static struct vm_string *encode_line(struct vm *vm, const char *bytes, size_t byte_count)
+static struct vm_string *encode_line(struct vm *vm, const struct vm_string *piece)
 {
+    const char *bytes = piece->data;
+    size_t byte_count = (size_t)piece->length;
     struct vm_string *line = vm_string_new(vm, NULL, (byte_count + 2) / 3 * 4 + 1);
     char *target = line->data;
     for (size_t i = 0; i < byte_count; i += 3) {
@@ -206,7 +207,9 @@ static void store(struct upload *upload, const struct vm_array *part)
     vm_local_set(vm, OUTPUT, vm_string_value(vm_string_with_capacity(vm, 0)));
     for (size_t position = 0; position < content->length; position += LINE_BYTES) {
         size_t rest = (size_t)content->length - position;
-        struct vm_string *line = encode_line(vm, content->data + position, rest < LINE_BYTES ? rest : LINE_BYTES);
+        struct vm_string *piece = text_slice(vm, content, position, rest < LINE_BYTES ? rest : LINE_BYTES);
+        struct vm_string *line = encode_line(vm, piece);
+        vm_value_drop(vm, vm_string_value(piece));
         text_append_string(vm, vm_local_place(vm, OUTPUT), line);
         vm_value_drop(vm, vm_string_value(line));
         work(upload, 2);
@@ -299,7 +302,7 @@ const struct wl_ops wl_fpm_upload = {
     .step_unit = "request",
     .options = option_table,
     .option_count = OPTION_COUNT,
-    .default_alloc_bytes = UINT64_C(5) << 30, /* 5 GiB */
+    .default_alloc_bytes = UINT64_C(3) << 30, /* 3 GiB */
     .create = create,
     .step = step,
     .finish = vm_session_finish,

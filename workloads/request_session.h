@@ -24,7 +24,11 @@ sm_status request_session_create(size_t state_bytes, const struct wl_ops *ops, c
 enum wl_step request_session_step(struct wl_instance *instance, const char *site,
                                   void (*body)(struct vm_session *session));
 
-/** Define a class of `property_count` properties called p0, p1, ...: size is what matters. Returns borrowed. Errors: bails out. */
+/**
+ * Define a class of `property_count` properties called p0, p1, ...: size is what matters. Returns borrowed.
+ *
+ * Errors:      bails out.
+ */
 struct vm_class *request_class_define(struct vm *vm, const char *name, uint32_t property_count,
                                       vm_destructor *destructor);
 

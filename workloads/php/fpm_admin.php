@@ -6,7 +6,7 @@ require __DIR__ . '/twin_text.php';
 require __DIR__ . '/twin_requests.php';
 
 const HELP = "  --rows=N, --columns=N, --sections=N, --globals=N   as the workload's options\n";
-const DEFAULTS = ['rows' => 95, 'columns' => 10, 'sections' => 225, 'globals' => 140];
+const DEFAULTS = ['rows' => 88, 'columns' => 10, 'sections' => 225, 'globals' => 140];
 const SETTINGS_PER_SECTION = 12;
 const FORMS_PER_SECTION = 5;
 const SENT_BYTES = 128 * 1024;
@@ -14,6 +14,7 @@ const LINKS = 4;
 const LINK_ATTRIBUTES = 2;
 const CHECKS = 3;
 const CLASS_NAMES = 3;
+const QUERY_WORDS = 16;
 const LINK_KEYS = ['db', 'table', 'pos', 'token', 'lang', 'sql_query', 'where_clause'];
 const ATTRIBUTE_STARTS = ['title="', 'data-decimals="', 'data-transformation="',
     'class="data grid_edit click2 not_null" data-type="',
@@ -147,7 +148,7 @@ class Admin
     {
         $parameters = [];
         foreach (LINK_KEYS as $i => $key) {
-            $parameters[$key] = $i % 2 === 0 ? words(1 + $i % 4) : 1700000000 + $i;
+            $parameters[$key] = words($i >= 5 ? QUERY_WORDS : 1 + $i % 4);
         }
         return $parameters;
     }

@@ -3,8 +3,8 @@
 declare(strict_types=1);
 
 /**
- * Run `$request` (number => [output, what lives to the request's end]) as the SAPI wants. On the command line: JSON with
- * checkpoints, live bytes being those that a request holds at its end, peaks the most within one.
+ * Run `$request` (number => [output, what lives to the request's end]) as the SAPI wants. On the command line: JSON
+ * with checkpoints, live bytes being those that a request holds at its end, peaks the most within one.
  */
 function run_requests(string $program, array $defaults, string $help, callable $request): void
 {
