@@ -176,4 +176,5 @@ void page_boot(struct page *page)
     load_users(page);
     (void)request_global_new(page_vm(page), "posts", VM_ARRAY_PACKED);
     (void)request_global_new(page_vm(page), "cache", VM_ARRAY_HASH);
+    (void)request_global_new(page_vm(page), "kept", VM_ARRAY_PACKED);
 }

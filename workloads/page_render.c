@@ -50,6 +50,27 @@ static struct sm_value copy_property(struct page *page, uint32_t property)
     return vm_value_copy(vm, vm_object_get(vm_as_object(vm_local_get(vm, SUBJECT)), property));
 }
 
+/* ---- What lives until a post is done: its comments, links, and the blocks of its template; inner ones die with a comment ---- */
+
+static void keep(struct page *page, struct sm_value value)
+{
+    struct vm *vm = page_vm(page);
+    vm_array_append(vm, page_global(page, "kept"), vm_value_copy(vm, value));
+}
+
+/* A parsed block, in a global's list: its name and attributes, and a list of what it contains. */
+static void keep_block(struct page *page, const char *list, enum page_key name)
+{
+    struct vm *vm = page_vm(page);
+    struct vm_array *block = vm_array_new(vm, VM_ARRAY_HASH, 0);
+    vm_array_append(vm, page_global(page, list), vm_array_value(block));
+    vm_array_set_key(vm, block, page->keys[PAGE_KEY_NAME], vm_value_copy(vm, vm_string_value(page->keys[name])));
+    struct vm_array *content = vm_array_new(vm, VM_ARRAY_PACKED, 0);
+    vm_array_set_key(vm, block, page->keys[PAGE_KEY_TEXT], vm_array_value(content));
+    vm_array_append(vm, content, vm_null());
+    page_work(page, 4);
+}
+
 /* ---- Parts ---- */
 
 /* class="a b c": words in a list, filtered each, joined. */
@@ -70,13 +91,14 @@ static void put_classes(struct page *page, enum page_hook hook, unsigned count)
     vm_local_set(vm, LIST, vm_undef());
 }
 
-/* A link object takes its label (taken) and its arguments; it dies when it has been printed. */
+/* A link object takes its label (taken) and its arguments; it is kept with the post. */
 static void make_link(struct page *page, const char *base, struct sm_value label)
 {
     struct vm *vm = page_vm(page);
     vm_local_set(vm, TEXT, label);
     struct vm_object *link = vm_object_new(vm, page->classes[CLASS_LINK]);
     vm_local_set(vm, LINK, vm_object_value(link));
+    keep(page, vm_object_value(link));
     struct vm_string *slug = text_words(vm, &page->random, 2);
     vm_object_set(vm, link, LINK_TARGET, vm_string_value(text_prefix(vm, base, slug)));
     vm_object_set(vm, link, LINK_ARGUMENTS, vm_array_value(page_arguments(page, PAGE_KEY_URL, vm_string_value(slug))));
@@ -122,7 +144,14 @@ static void put_avatar(struct page *page)
 
 static struct sm_value comment_template(struct page *page, uint64_t index)
 {
+    static const enum page_key blocks[] = {PAGE_KEY_AUTHOR, PAGE_KEY_DATE, PAGE_KEY_TEXT, PAGE_KEY_URL};
     begin(page, vm_object_value(page_fetch_comment(page, index)));
+    keep(page, vm_local_get(page_vm(page), SUBJECT));
+    for (size_t i = 0; i < sizeof(blocks) / sizeof(blocks[0]); i++)
+        keep_block(page, "kept", blocks[i]);
+    (void)request_global_new(page_vm(page), "inner_blocks", VM_ARRAY_PACKED);
+    for (size_t i = 0; i < sizeof(blocks) / sizeof(blocks[0]); i++)
+        keep_block(page, "inner_blocks", blocks[i]);
     put(page, "<li");
     put_classes(page, HOOK_COMMENT_CLASS, 3);
     put_avatar(page);
@@ -180,6 +209,7 @@ static void put_comments(struct page *page, uint64_t post_index)
 static struct sm_value post_template(struct page *page, uint64_t index)
 {
     struct vm *vm = page_vm(page);
+    (void)request_global_new(vm, "kept", VM_ARRAY_PACKED);
     begin(page, vm_value_copy(vm, vm_object_value(page_fetch_post(page, index))));
     put(page, "<article");
     put_classes(page, HOOK_BODY_CLASS, 5);

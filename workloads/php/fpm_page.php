@@ -26,6 +26,7 @@ const USERS = 4;
 const CALLBACKS_PER_HOOK = 3;
 const TERMS_PER_POST = 3;
 const META_KEYS = ['id', 'name', 'slug', 'title', 'author', 'date'];
+const BLOCKS = ['author', 'date', 'text', 'url'];
 const MENU_ITEMS = 12;
 const WIDGETS = 8;
 const OPTIONS_READ = 60;
@@ -191,6 +192,8 @@ class Page
     private array $posts = [];
     private array $cache = [];
     private array $current = [];
+    private array $kept = [];
+    private array $inner = [];
     private int $depth = 0;
 
     public function __construct(private int $request)
@@ -429,6 +432,7 @@ class Page
     private function makeLink(string $base, string $label): Link
     {
         $link = new Link();
+        $this->kept[] = $link;
         $slug = words(2);
         $link->target = $base . $slug;
         $link->arguments = $this->arguments('url', $slug);
@@ -456,9 +460,28 @@ class Page
         $buffer .= $this->filter('get_avatar', $image, $comment);
     }
 
+    /** A parsed block: its name and attributes, and a list of what it contains. */
+    private function keepBlock(array &$list, string $name): void
+    {
+        $block = [];
+        $block['name'] = $name;
+        $content = [];
+        $content[] = null;
+        $block['text'] = $content;
+        $list[] = $block;
+    }
+
     private function comment(int $index): string
     {
         $comment = $this->fetchComment($index);
+        $this->kept[] = $comment;
+        foreach (BLOCKS as $name) {
+            $this->keepBlock($this->kept, $name);
+        }
+        $this->inner = [];
+        foreach (BLOCKS as $name) {
+            $this->keepBlock($this->inner, $name);
+        }
         $buffer = '';
         $buffer .= '<li';
         $this->classes($buffer, 'comment_class', 3);
@@ -485,6 +508,7 @@ class Page
 
     private function post(int $index): string
     {
+        $this->kept = [];
         $post = $this->fetchPost($index);
         $buffer = '';
         $buffer .= '<article';
