@@ -27,6 +27,15 @@ static const struct workload_case {
     {"cli-tick", "world=130,touch=60,garbage=20,linked=0,rest=1", "world=130,touch=61,garbage=20,linked=0", 6, 50},
     {"cli-idle", "services=9", "services=10", 90, 50},
     {"cli-idle", "services=9,leak=300,linked=0,block=1", "services=9,leak=301,linked=0", 90, 50},
+    {"destructors", "objects=80,listed=1", "objects=81,listed=1", 5, 50},
+    {"cli-orm", "batch=4,relations=2,metadata=3", "batch=4,relations=2,metadata=3,cyclic=0", 10, 50},
+    {"cli-orm", "batch=3,relations=2,metadata=3,clear=2", "batch=3,relations=2,metadata=3", 14, 30},
+    {"cli-etl", "rows=20,keys=16", "rows=21,keys=16", 10, 100},
+    {"cli-etl", "rows=20,keys=16,write=3", "rows=20,keys=17,write=3", 10, 100},
+    {"cli-cache", "entries=30,lookups=40,resident=20", "entries=30,lookups=40,resident=20,touch=0.5", 10, 100},
+    {"cli-cache", "entries=30,lookups=40,resident=20,snapshot=on", "entries=31,lookups=40,resident=20,snapshot=on", 10,
+     100},
+    {"cli-leak", "orders=10", "orders=10,leak=2K", 10, 50},
 };
 enum { CASES = sizeof(cases) / sizeof(cases[0]) };
 
