@@ -85,7 +85,7 @@ static void ask_mapping(struct orm *orm, const struct mapping *mapping, enum orm
     vm_array_set_key(vm, merged, orm->keys[names[1]], orm_key_value(orm, KEY_STRING));
     for (size_t i = 2; i < mapping->key_count; i++)
         vm_array_set_key(vm, merged, orm->keys[names[i]], vm_bool(i % 2 == 0));
-    orm_work(orm, 1);
+    orm_work(orm, 3);
     vm_value_drop(vm, vm_array_value(merged));
 }
 
@@ -191,7 +191,7 @@ static void note_change(struct orm *orm, struct vm_string *field, struct sm_valu
     vm_array_append(vm, pair, vm_tag_of(before) == VM_UNDEF ? vm_null() : vm_value_copy(vm, before));
     vm_array_append(vm, pair, vm_value_copy(vm, after));
     vm_array_set_key(vm, orm_local_array(orm, CHANGES), field, vm_array_value(pair));
-    orm_work(orm, 1);
+    orm_work(orm, 2);
 }
 
 static void compare(struct orm *orm, const struct mapping *mapping, const struct vm_array *original)
@@ -276,8 +276,12 @@ static struct sm_value database_value(struct orm *orm, struct sm_value value)
     const struct vm_object *object = vm_as_object(value);
     if (object->class_entry != orm->classes[CLASS_DATE])
         return vm_value_copy(vm, vm_object_get(object, 0)); /* the id */
-    const struct vm_object *fields = vm_as_object(vm_object_get(object, DATE_FIELDS));
-    return vm_string_value(text_number(vm, vm_as_int(vm_object_get(fields, DATE_STAMP))));
+    /* $fields = $date->fields: a variable takes them and leaves them again. */
+    vm_temporary_push(vm, vm_value_copy(vm, vm_object_get(object, DATE_FIELDS)));
+    struct sm_value fields = vm_temporary_pop(vm);
+    struct vm_string *text = text_number(vm, vm_as_int(vm_object_get(vm_as_object(fields), DATE_STAMP)));
+    vm_value_drop(vm, fields);
+    return vm_string_value(text);
 }
 
 static struct vm_object *make_parameter(struct orm *orm, struct vm_string *name, struct sm_value value)
@@ -286,7 +290,7 @@ static struct vm_object *make_parameter(struct orm *orm, struct vm_string *name,
     struct vm_object *parameter = vm_object_new(vm, orm->classes[CLASS_PARAMETER]);
     vm_object_set(vm, parameter, PARAMETER_NAME, vm_value_copy(vm, vm_string_value(name)));
     vm_object_set(vm, parameter, PARAMETER_VALUE, database_value(orm, value));
-    orm_work(orm, 1);
+    orm_work(orm, 2);
     return parameter;
 }
 

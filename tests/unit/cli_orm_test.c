@@ -110,7 +110,7 @@ static void test_mutator_work_runs_at_the_anchored_density(void **state)
     double opcodes = (double)vm_session_of(instance)->work.opcodes_run;
     double density = opcodes / (double)(after.alloc_count - before.alloc_count);
     orm_ops()->destroy(instance);
-    assert_true(density >= 2 && density <= 6);
+    assert_true(density >= 4 && density <= 6);
 }
 
 /* What is reachable after `batches` batches, and how much of the analytic size that is. */
