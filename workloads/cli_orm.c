@@ -23,7 +23,7 @@ static const struct sm_option option_table[OPTION_COUNT] = {
                       "so many batches are flushed before all is cleared; 0: never, and each flush is slower"},
     [OPTION_CYCLIC] = {"cyclic", SM_OPTION_REAL, "", "1", 0, 1, NULL,
                        "share of products whose variants and collection point back, in cycles"},
-    [OPTION_METADATA] = {"metadata", SM_OPTION_COUNT, "classes", "280", 1, 1e6, NULL,
+    [OPTION_METADATA] = {"metadata", SM_OPTION_COUNT, "classes", "530", 1, 1e6, NULL,
                          "mapped classes whose metadata lives on, 4.4 KB each"},
 };
 

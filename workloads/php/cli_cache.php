@@ -69,21 +69,19 @@ class CacheService
         return $date;
     }
 
-    private function content(int $number): array
-    {
-        $content = ['id' => 'item.' . $number];
-        $content['text'] = words(mt_rand(1, TEXT_WORDS_MAX));
-        $content['tags'] = [$number % 64];
-        $content['date'] = $this->date();
-        return $content;
-    }
-
+    /** Literals, for returning a variable makes a possible root of what it holds. */
     private function entry(int $number): array
     {
-        $entry = ['value' => $this->content($number)];
-        $entry['expiry'] = $number + 3600;
-        $entry['stored'] = 0;
-        return $entry;
+        return [
+            'value' => [
+                'id' => 'item.' . $number,
+                'text' => words(mt_rand(1, TEXT_WORDS_MAX)),
+                'tags' => [$number % 64],
+                'date' => $this->date(),
+            ],
+            'expiry' => $number + 3600,
+            'stored' => 0,
+        ];
     }
 
     private function item(string $key): CacheItem

@@ -18,7 +18,7 @@ usage: php cli_orm.php [--steps=N] [--seed=N] [--batch=N] [--relations=N] [--cle
   --relations=N    variants of each product (default 3)
   --clear=N        so many batches are flushed before all is cleared (default 1); 0: never
   --cyclic=1       variants and collections point back (default); 0: they do not
-  --metadata=N     mapped classes whose metadata lives on (default 280)
+  --metadata=N     mapped classes whose metadata lives on (default 530)
   --checkpoints=N  how often memory and collector are looked at (default 10)
 
 TEXT;
@@ -370,7 +370,7 @@ function make_metadata(int $count): array
 
 need_collector('cli_orm.php');
 $options = read_options('cli_orm.php', array_slice($argv, 1), USAGE, ['steps' => 300, 'seed' => 1, 'batch' => 20,
-    'relations' => 3, 'clear' => 1, 'cyclic' => 1, 'metadata' => 280, 'checkpoints' => 10]);
+    'relations' => 3, 'clear' => 1, 'cyclic' => 1, 'metadata' => 530, 'checkpoints' => 10]);
 if ($options['batch'] < 1 || $options['relations'] < 1 || $options['steps'] < 1 || $options['checkpoints'] < 1) {
     fail('cli_orm.php', 'expected at least one step, product, variant and checkpoint');
 }

@@ -15,11 +15,19 @@ static struct sm_object *hide(struct sm_object *object)
     return (struct sm_object *)~(uintptr_t)object;
 }
 
+/* Where bdwgc finds no room for its first table of links it aborts the process, so some is made before. */
+static bool has_table(struct boehm_policy *boehm)
+{
+    static bool has_room;
+    has_room = has_room || boehm_grow_for_books(boehm);
+    return has_room;
+}
+
 /* Bdwgc keeps links in its heap, so making one can need room, and can collect. */
 static bool register_link(struct boehm_policy *boehm, void *link, struct sm_object *object)
 {
     boehm_process_enter(boehm);
-    int result = GC_register_long_link(link, object);
+    int result = has_table(boehm) ? GC_register_long_link(link, object) : GC_NO_MEMORY;
     if (result == GC_NO_MEMORY && boehm_grow_for_books(boehm))
         result = GC_register_long_link(link, object);
     boehm_process_exit();
