@@ -91,12 +91,12 @@ static void ask_mapping(struct orm *orm, const struct mapping *mapping, enum orm
 
 /* ---- Persisting ---- */
 
-static struct sm_value read_nothing(struct vm *vm, struct vm_closure *closure)
+static struct sm_value read_id(struct vm *vm, struct vm_closure *closure)
 {
     return vm_value_copy(vm, vm_object_get(vm_as_object(closure->bound_this), PRODUCT_ID));
 }
 
-static const struct vm_function id_reader = {"id_reader", read_nothing, 0, 0, 0};
+static const struct vm_function id_reader = {"id_reader", read_id, 0, 0, 0};
 
 /* Reflection as it is done without: a closure bound to the entity, called once. */
 static struct sm_value read_by_closure(struct orm *orm, struct vm_object *entity)
