@@ -5,13 +5,13 @@
  * A step is one request: boot data, routing, a loop of posts rendered through nested templates with
  * filter hooks and growing strings, request end. Under a CLI policy the requests just begin and end.
  */
-#include "page.h"
+#include "page_compile.h"
 
 #include <assert.h>
 
 extern const struct wl_ops wl_fpm_page;
 
-enum page_option { OPTION_POSTS, OPTION_COMMENTS, OPTION_PARAGRAPHS, OPTION_OPTIONS, OPTION_COUNT };
+enum page_option { OPTION_POSTS, OPTION_COMMENTS, OPTION_PARAGRAPHS, OPTION_OPTIONS, OPTION_FILES, OPTION_COUNT };
 
 static const struct sm_option option_table[OPTION_COUNT] = {
     [OPTION_POSTS] = {"posts", SM_OPTION_COUNT, "posts", "20", 1, 1e6, NULL, "posts of the page"},
@@ -20,10 +20,15 @@ static const struct sm_option option_table[OPTION_COUNT] = {
                            "paragraphs of each post, about 0.4 KB each"},
     [OPTION_OPTIONS] = {"options", SM_OPTION_COUNT, "entries", "600", 1, 1e7, NULL,
                         "configuration entries loaded at boot"},
+    [OPTION_FILES] = {"files", SM_OPTION_COUNT, "files", "200", 1, 1e6, NULL,
+                      "source files that a cold request compiles first"},
 };
 
 /* Locals of a request's frame. */
 enum { MATCHES, OUTPUT, REQUEST_LOCALS };
+
+/* Class table, class, methods, method, instructions, their values. */
+enum { COMPILED_LEVELS = 6 };
 
 static struct page *page_of(struct wl_instance *instance)
 {
@@ -50,9 +55,11 @@ static void flip_edge(struct page *page)
 
 static void inject_faults(struct page *page)
 {
-    if (vm_session_fault_strikes(&page->session, WL_FAULT_FLIP_BYTE))
+    if (page->request != page->session.fault_period)
+        return;
+    if (page->session.fault == WL_FAULT_FLIP_BYTE)
         flip_byte(page_vm(page));
-    if (vm_session_fault_strikes(&page->session, WL_FAULT_FLIP_EDGE))
+    if (page->session.fault == WL_FAULT_FLIP_EDGE)
         flip_edge(page);
 }
 
@@ -66,6 +73,8 @@ static void read_back(struct page *page)
     vm_session_fold_value(session, vm_array_value(page_global(page, "options")), 3);
     vm_session_fold_value(session, vm_array_value(page_global(page, "posts")), 3);
     vm_session_fold_value(session, vm_local_get(vm, OUTPUT), 1);
+    if (page->is_cold)
+        vm_session_fold_value(session, vm_array_value(page_global(page, "classes")), COMPILED_LEVELS);
     vm_session_fold(session, session->work.accumulator);
 }
 
@@ -74,6 +83,8 @@ static void run_request(struct vm_session *session)
     struct page *page = (struct page *)session;
     struct vm *vm = session->vm;
     vm_frame_enter(vm, REQUEST_LOCALS);
+    if (page->is_cold)
+        page_compile(page, page->options.file_count);
     page_boot(page);
     vm_local_set(vm, MATCHES, vm_array_value(page_route(page)));
     vm_local_set(vm, OUTPUT, vm_string_value(vm_string_with_capacity(vm, 4096)));
@@ -92,6 +103,7 @@ static struct page_options read_options(const struct sm_option_values *values)
         .comment_count = values->value[OPTION_COMMENTS].count,
         .paragraph_count = values->value[OPTION_PARAGRAPHS].count,
         .option_count = values->value[OPTION_OPTIONS].count,
+        .file_count = values->value[OPTION_FILES].count,
     };
 }
 
@@ -103,12 +115,33 @@ static sm_status create(const struct wl_config *config, struct wl_instance **ins
     return status;
 }
 
+static enum wl_step serve_numbered(struct page *page, uint64_t number, bool is_cold)
+{
+    page->request = number;
+    page->is_cold = is_cold;
+    page->random = vm_session_random(&page->session, page->request);
+    return request_session_step(&page->session.instance, SM_HERE, run_request);
+}
+
 static enum wl_step step(struct wl_instance *instance)
 {
+    return serve_numbered(page_of(instance), instance->steps_done + 1, false);
+}
+
+/* The kernel's registers and the checksum are all that one request hands on to the next. */
+static enum wl_step serve(struct wl_instance *instance, const struct wl_request *request)
+{
     struct page *page = page_of(instance);
-    page->request = instance->steps_done + 1;
-    page->random = vm_session_random(&page->session, page->request);
-    return request_session_step(instance, SM_HERE, run_request);
+    page->session.work = (struct mutator_work){0};
+    instance->checksum = WL_CHECKSUM_START;
+    return serve_numbered(page, request->index + 1, request->is_cold);
+}
+
+static void destroy(struct wl_instance *instance)
+{
+    if (instance != NULL)
+        text_buffer_free(&page_of(instance)->source);
+    vm_session_destroy(instance);
 }
 
 const struct wl_ops wl_fpm_page = {
@@ -121,6 +154,7 @@ const struct wl_ops wl_fpm_page = {
     .default_alloc_bytes = UINT64_C(5) << 29, /* 2.5 GiB */
     .create = create,
     .step = step,
+    .serve = serve,
     .finish = vm_session_finish,
-    .destroy = vm_session_destroy,
+    .destroy = destroy,
 };

@@ -68,6 +68,7 @@ struct page_options {
     uint64_t comment_count;   /**< of each post */
     uint64_t paragraph_count; /**< of each post */
     uint64_t option_count;    /**< entries of the configuration array */
+    uint64_t file_count;      /**< that a cold request compiles */
 };
 
 struct page {
@@ -76,8 +77,10 @@ struct page {
     struct vm_string *keys[PAGE_KEY_COUNT];
     struct vm_string *hook_names[HOOK_COUNT];
     struct vm_class *classes[PAGE_CLASS_COUNT];
-    struct wl_random random; /**< of the request under way */
-    uint64_t request;        /**< its number, from 1 */
+    struct wl_random random;   /**< of the request under way */
+    uint64_t request;          /**< its number, from 1 */
+    bool is_cold;              /**< it compiles the program first */
+    struct text_buffer source; /**< the file being compiled, as it is on the disk */
 };
 
 static inline struct vm *page_vm(const struct page *page)

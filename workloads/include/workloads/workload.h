@@ -42,6 +42,12 @@ enum wl_step {
     WL_STEP_INVALID, /**< the workload's own check failed, or the trace is wrong: `error` has the line */
 };
 
+/** A request by number, as any process of a burst may get it. */
+struct wl_request {
+    uint64_t index; /**< from 0; what the request does follows from seed and index alone */
+    bool is_cold;   /**< the program is compiled first */
+};
+
 struct wl_ops;
 
 /** First member of every workload's state. */
@@ -69,6 +75,11 @@ struct wl_ops {
     sm_status (*create)(const struct wl_config *config, struct wl_instance **instance, struct sm_error *error);
     /** One iteration or request, safepoints included. */
     enum wl_step (*step)(struct wl_instance *instance);
+    /**
+     * Serve a request of its own, whatever the instance did before; in place of `step`. NULL: steps depend on each other.
+     * The instance's checksum is then that of this request alone.
+     */
+    enum wl_step (*serve)(struct wl_instance *instance, const struct wl_request *request);
     /** Verify what lives on and fold it into the checksum; the roots stay. Call once, after the last step. */
     enum wl_step (*finish)(struct wl_instance *instance);
     /** Destroys the VM and its manager too. */
