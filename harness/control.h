@@ -8,12 +8,14 @@ enum hx_stop {
     HX_STOP_NONE,
     HX_STOP_INTERRUPTED,
     HX_STOP_TIMEOUT,
+    HX_STOP_FAILED, /**< another process of the run has failed */
 };
 
 /** Plain flags, nothing is published through them: relaxed order serves. */
 struct hx_control {
-    int stop;             /**< enum hx_stop; the first reason stays */
-    uint64_t clock_bytes; /**< allocation clock at the last tick or step */
+    int stop;                /**< enum hx_stop; the first reason stays */
+    uint64_t clock_bytes;    /**< allocation clock at the last tick or step */
+    uint64_t cycle_requests; /**< SIGUSR1 so far */
 };
 
 static inline enum hx_stop hx_control_stop(const struct hx_control *control)

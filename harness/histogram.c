@@ -40,6 +40,16 @@ void hx_histogram_add(struct hx_histogram *histogram, uint64_t value)
         histogram->maximum = value;
 }
 
+void hx_histogram_merge(struct hx_histogram *histogram, const struct hx_histogram *from)
+{
+    for (size_t i = 0; i < HX_HISTOGRAM_BUCKETS; i++)
+        histogram->buckets[i] += from->buckets[i];
+    histogram->count += from->count;
+    histogram->total += from->total;
+    if (from->maximum > histogram->maximum)
+        histogram->maximum = from->maximum;
+}
+
 uint64_t hx_histogram_quantile(const struct hx_histogram *histogram, double fraction)
 {
     assert(fraction >= 0 && fraction <= 1);

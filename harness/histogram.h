@@ -26,6 +26,9 @@ struct hx_histogram {
 
 void hx_histogram_add(struct hx_histogram *histogram, uint64_t value);
 
+/** Add what `from` holds. */
+void hx_histogram_merge(struct hx_histogram *histogram, const struct hx_histogram *from);
+
 /** The value that `fraction` (0 .. 1) of the samples do not exceed; 0 when empty. Cost: O(buckets). */
 uint64_t hx_histogram_quantile(const struct hx_histogram *histogram, double fraction);
 

@@ -13,16 +13,23 @@ static const struct hx_metric table[HX_METRIC_COUNT] = {
     [HX_METRIC_QUIESCE_NS] = {"quiesce_ns", "ns", "less", HX_EXACT_NEVER, false},
     [HX_METRIC_SAMPLING_NS] = {"sampling_ns", "ns", "less", HX_EXACT_NEVER, false},
     [HX_METRIC_THROUGHPUT_BYTES_PER_S] = {"throughput_bytes_per_s", "bytes/s", "more", HX_EXACT_NEVER, false},
-    [HX_METRIC_STEPS] = {"steps", "steps", NULL, HX_EXACT_ALWAYS, false},
+    [HX_METRIC_STEPS] = {"steps", "steps", NULL, HX_EXACT_SPREAD, false},
+    [HX_METRIC_FAILED_REQUESTS] = {"failed_requests", "requests", "less", HX_EXACT_SPREAD, false},
+    [HX_METRIC_COLD_REQUESTS] = {"cold_requests", "requests", NULL, HX_EXACT_SPREAD, false},
+    [HX_METRIC_WORKER_PROCESSES] = {"worker_processes", "processes", NULL, HX_EXACT_NEVER, false},
     [HX_METRIC_ALLOC_BYTES] = {"alloc_bytes", "bytes", NULL, HX_EXACT_ALWAYS, false},
     [HX_METRIC_BOOT_ALLOC_BYTES] = {"boot_alloc_bytes", "bytes", NULL, HX_EXACT_ALWAYS, false},
     [HX_METRIC_STEP_ALLOC_BYTES] = {"step_alloc_bytes", "bytes", NULL, HX_EXACT_INLINE, false},
     [HX_METRIC_ALLOC_COUNT] = {"alloc_count", "objects", NULL, HX_EXACT_ALWAYS, false},
-    [HX_METRIC_CHECKSUM] = {"checksum", "", NULL, HX_EXACT_ALWAYS, true},
+    [HX_METRIC_CHECKSUM] = {"checksum", "", NULL, HX_EXACT_SPREAD, true},
     [HX_METRIC_PEAK_RSS_BYTES] = {"peak_rss_bytes", "bytes", "less", HX_EXACT_NEVER, false},
     [HX_METRIC_MEAN_RSS_BYTES] = {"mean_rss_bytes", "bytes", "less", HX_EXACT_NEVER, false},
     [HX_METRIC_BASELINE_RSS_BYTES] = {"baseline_rss_bytes", "bytes", NULL, HX_EXACT_NEVER, false},
     [HX_METRIC_END_RSS_ANON_BYTES] = {"end_rss_anon_bytes", "bytes", "less", HX_EXACT_NEVER, false},
+    [HX_METRIC_WORKER_PEAK_RSS_BYTES] = {"worker_peak_rss_bytes", "bytes", "less", HX_EXACT_NEVER, false},
+    [HX_METRIC_WORKER_PEAK_COMMITTED_BYTES] = {"worker_peak_committed_bytes", "bytes", "less", HX_EXACT_NEVER, false},
+    [HX_METRIC_MINOR_FAULTS] = {"minor_faults", "faults", "less", HX_EXACT_NEVER, false},
+    [HX_METRIC_MAJOR_FAULTS] = {"major_faults", "faults", "less", HX_EXACT_NEVER, false},
     [HX_METRIC_PEAK_LIVE_BYTES] = {"peak_live_bytes", "bytes", "less", HX_EXACT_INLINE, false},
     [HX_METRIC_PEAK_EXTERNAL_BYTES] = {"peak_external_bytes", "bytes", "less", HX_EXACT_INLINE, false},
     [HX_METRIC_MEAN_FOOTPRINT_BYTES] = {"mean_footprint_bytes", "bytes", "less", HX_EXACT_NEVER, false},
@@ -47,7 +54,7 @@ static const struct hx_metric table[HX_METRIC_COUNT] = {
     [HX_METRIC_RECLAIMED_BYTES] = {"reclaimed_bytes", "bytes", NULL, HX_EXACT_NEVER, false},
     [HX_METRIC_POLICY_BYTES] = {"policy_bytes", "bytes", "less", HX_EXACT_INLINE, false},
     [HX_METRIC_COPIED_BYTES] = {"copied_bytes", "bytes", "less", HX_EXACT_INLINE, false},
-    [HX_METRIC_DESTRUCTORS_RUN] = {"destructors_run", "calls", NULL, HX_EXACT_ALWAYS, false},
+    [HX_METRIC_DESTRUCTORS_RUN] = {"destructors_run", "calls", NULL, HX_EXACT_SPREAD, false},
     [HX_METRIC_LEAKED_OBJECTS] = {"leaked_objects", "objects", "less", HX_EXACT_ALWAYS, false},
     [HX_METRIC_LEAKED_BYTES] = {"leaked_bytes", "bytes", "less", HX_EXACT_ALWAYS, false},
     [HX_METRIC_RETAINED_OBJECTS] = {"retained_objects", "objects", NULL, HX_EXACT_ALWAYS, false},
@@ -68,7 +75,9 @@ bool hx_metric_is_exact(enum hx_metric_id id, enum hx_repeatability repeatabilit
 {
     if (repeatability == HX_REPEATABLE_NOT)
         return false;
+    if (repeatability == HX_REPEATABLE_SPREAD)
+        return table[id].exactness == HX_EXACT_SPREAD;
     if (repeatability == HX_REPEATABLE_WORK)
-        return table[id].exactness == HX_EXACT_ALWAYS;
+        return table[id].exactness >= HX_EXACT_ALWAYS;
     return table[id].exactness != HX_EXACT_NEVER;
 }

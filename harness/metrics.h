@@ -16,6 +16,9 @@ enum hx_metric_id {
     HX_METRIC_SAMPLING_NS,
     HX_METRIC_THROUGHPUT_BYTES_PER_S,
     HX_METRIC_STEPS,
+    HX_METRIC_FAILED_REQUESTS,  /**< of a burst: begun by a worker that crashed or ran out of memory */
+    HX_METRIC_COLD_REQUESTS,    /**< of a burst: completed, and compiled first */
+    HX_METRIC_WORKER_PROCESSES, /**< of a burst: started, with those that took over from others */
     HX_METRIC_ALLOC_BYTES,
     HX_METRIC_BOOT_ALLOC_BYTES, /**< allocation clock when the steps began */
     HX_METRIC_STEP_ALLOC_BYTES, /**< what the steps added to it: the dividend of the throughput */
@@ -25,6 +28,10 @@ enum hx_metric_id {
     HX_METRIC_MEAN_RSS_BYTES,
     HX_METRIC_BASELINE_RSS_BYTES,
     HX_METRIC_END_RSS_ANON_BYTES,
+    HX_METRIC_WORKER_PEAK_RSS_BYTES,       /**< of a burst: of the worker that had most */
+    HX_METRIC_WORKER_PEAK_COMMITTED_BYTES, /**< likewise */
+    HX_METRIC_MINOR_FAULTS,                /**< during the steps */
+    HX_METRIC_MAJOR_FAULTS,
     HX_METRIC_PEAK_LIVE_BYTES,
     HX_METRIC_PEAK_EXTERNAL_BYTES,
     HX_METRIC_MEAN_FOOTPRINT_BYTES,
@@ -65,6 +72,7 @@ enum hx_exactness {
     HX_EXACT_NEVER,
     HX_EXACT_INLINE, /**< while nothing runs beside the VM thread */
     HX_EXACT_ALWAYS, /**< whatever the threads do, given fixed work */
+    HX_EXACT_SPREAD, /**< and whichever worker serves what */
 };
 
 struct hx_metric {
@@ -84,6 +92,7 @@ struct hx_metrics {
 /** How repeatable a run was: the least exactness its exact metrics must have. */
 enum hx_repeatability {
     HX_REPEATABLE_NOT,    /**< ended by time, a signal or a failure */
+    HX_REPEATABLE_SPREAD, /**< fixed work, spread over processes as they are free */
     HX_REPEATABLE_WORK,   /**< fixed work, threads beside it */
     HX_REPEATABLE_WHOLLY, /**< fixed work on one thread */
 };

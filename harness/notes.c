@@ -12,3 +12,9 @@ void hx_note(struct hx_notes *notes, const char *format, ...)
     vsnprintf(notes->lines[notes->count++], HX_NOTE_BYTES, format, arguments);
     va_end(arguments);
 }
+
+void hx_notes_tell(const struct hx_notes *notes)
+{
+    for (size_t i = 0; i < notes->count; i++)
+        fprintf(stderr, "harness: note: %s\n", notes->lines[i]);
+}

@@ -14,4 +14,7 @@ struct hx_notes {
 
 void hx_note(struct hx_notes *notes, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/** Print each as a line on standard error. */
+void hx_notes_tell(const struct hx_notes *notes);
+
 #endif

@@ -15,3 +15,17 @@ void hx_pauses_add(struct hx_pauses *pauses, const struct sm_pause_record *recor
     if (record->duration_ns > cause->max_ns)
         cause->max_ns = record->duration_ns;
 }
+
+void hx_pauses_merge(struct hx_pauses *pauses, const struct hx_pauses *from)
+{
+    hx_histogram_merge(&pauses->all, &from->all);
+    if (from->max_undelayed_ns > pauses->max_undelayed_ns)
+        pauses->max_undelayed_ns = from->max_undelayed_ns;
+    for (int i = 0; i < SM_PAUSE_CAUSE_COUNT; i++) {
+        struct hx_pause_total *cause = &pauses->by_cause[i];
+        cause->count += from->by_cause[i].count;
+        cause->total_ns += from->by_cause[i].total_ns;
+        if (from->by_cause[i].max_ns > cause->max_ns)
+            cause->max_ns = from->by_cause[i].max_ns;
+    }
+}

@@ -20,4 +20,7 @@ struct hx_pauses {
 
 void hx_pauses_add(struct hx_pauses *pauses, const struct sm_pause_record *record);
 
+/** Add what `from` holds. */
+void hx_pauses_merge(struct hx_pauses *pauses, const struct hx_pauses *from);
+
 #endif

@@ -1,6 +1,6 @@
 #include "report.h"
 
-#include <stddef.h>
+#include <stdlib.h>
 
 const char *hx_run_status_name(enum hx_run_status status)
 {
@@ -12,4 +12,10 @@ const char *hx_run_status_name(enum hx_run_status status)
         [HX_STATUS_INTERRUPTED] = "interrupted",
     };
     return names[status];
+}
+
+void hx_report_release(struct hx_report *report)
+{
+    free(report->burst);
+    report->burst = NULL;
 }

@@ -11,6 +11,7 @@
 #include "signals.h"
 #include "spec_names.h"
 #include "summary.h"
+#include "workers.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -54,6 +55,7 @@ static void session_destroy(struct session *session)
     for (int i = 0; i < OUTPUT_COUNT; i++)
         hx_output_discard(&session->outputs[i]);
     hx_card_destroy(session->report.card);
+    hx_report_release(&session->report);
     free(session);
 }
 
@@ -130,7 +132,8 @@ static sm_status prepare(struct session *session, int argument_count, char *cons
     if (status == SM_OK)
         status = hx_plan_resolve(&session->plan, error);
     if (status == SM_OK)
-        status = try_manager(&session->plan, error);
+        status = session->plan.burst.is_on ? hx_workers_try(try_manager, &session->plan, error)
+                                           : try_manager(&session->plan, error);
     if (status == SM_OK)
         status = open_outputs(session, error);
     return status;
@@ -214,6 +217,14 @@ static struct hx_event_sink *asked_events(struct session *session)
     return session->events.output != NULL ? &session->events : NULL;
 }
 
+static sm_status execute(struct session *session, struct sm_error *error)
+{
+    if (session->plan.burst.is_on)
+        return hx_workers_run(&session->plan, &session->report, session->outputs, OUTPUT_COUNT, error);
+    return hx_run_execute(&session->plan, &session->report, asked_events(session), session->outputs, OUTPUT_COUNT,
+                          error);
+}
+
 int hx_run_command(int argument_count, char *const arguments[])
 {
     struct sm_error error = {SM_OK, ""};
@@ -221,9 +232,7 @@ int hx_run_command(int argument_count, char *const arguments[])
     if (session == NULL)
         return hx_exit_refused("out of memory");
     int code = HX_EXIT_REFUSED;
-    if (prepare(session, argument_count, arguments, &error) != SM_OK ||
-        hx_run_execute(&session->plan, &session->report, asked_events(session), session->outputs, OUTPUT_COUNT,
-                       &error) != SM_OK) {
+    if (prepare(session, argument_count, arguments, &error) != SM_OK || execute(session, &error) != SM_OK) {
         hx_exit_refused(error.detail);
     } else {
         bool is_written = write_results_watched(session);

@@ -1,5 +1,6 @@
 #include "run_options.h"
 
+#include "arrivals.h"
 #include "sapimem/manager.h"
 #include "sapimem/option.h"
 
@@ -109,6 +110,37 @@ static const struct hx_option table[HX_OPTION_COUNT] = {
                      .default_text = "1",
                      .maximum = COUNT_MAX,
                      .help = "of every random choice the workload makes"},
+    [HX_OPT_WORKERS] = {.name = "workers",
+                        .kind = HX_KIND_COUNT,
+                        .unit = "processes",
+                        .placeholder = "N",
+                        .default_text = "1",
+                        .minimum = 1,
+                        .maximum = HX_WORKERS_MAX,
+                        .help = "processes that serve the requests, the one due first by the one free longest"},
+    [HX_OPT_ARRIVALS] = {.name = "arrivals",
+                         .kind = HX_KIND_TEXT,
+                         .unit = "",
+                         .placeholder = "RATE[,burst=B]",
+                         .default_note = "closed loop: a worker takes the next request when it is free",
+                         .help = "requests due at RATE a second, in Poisson bursts of B on average, whoever is free; "
+                                 "latency counts from then"},
+    [HX_OPT_COLD_EVERY] = {.name = "cold-every",
+                           .kind = HX_KIND_COUNT,
+                           .unit = "requests",
+                           .placeholder = "N",
+                           .default_note = "none",
+                           .minimum = 1,
+                           .maximum = COUNT_MAX,
+                           .help = "every Nth request compiles the program first"},
+    [HX_OPT_MAX_REQUESTS] = {.name = "max-requests",
+                             .kind = HX_KIND_COUNT,
+                             .unit = "requests",
+                             .placeholder = "N",
+                             .default_note = "no recycling",
+                             .minimum = 1,
+                             .maximum = COUNT_MAX,
+                             .help = "a worker ends after N requests, or when it fails, and a new one takes over"},
     [HX_OPT_MUTATOR_WORK] = {.name = "mutator-work",
                              .kind = HX_KIND_CHOICE,
                              .unit = "",
@@ -267,7 +299,7 @@ static const struct hx_option table[HX_OPTION_COUNT] = {
 };
 
 /* Names that belong to later versions, so that asking for one is answered better than "unknown". */
-static const char *const later_names[] = {"workers", "arena-limit", "minheap-factor"};
+static const char *const later_names[] = {"arena-limit", "minheap-factor"};
 
 const struct hx_option *hx_option(enum hx_option_id id)
 {

@@ -354,6 +354,16 @@ static void cap_default_work(struct hx_plan *plan)
     }
 }
 
+/* Of a burst work is fixed in requests. */
+static sm_status resolve_default_requests(struct hx_plan *plan, struct sm_error *error)
+{
+    if (!gives_memory_back(plan) && plan->memory_limit_bytes == 0)
+        return hx_refuse(error, "--requests: expected a number, for policy %s frees nothing", plan->policy->name);
+    plan->steps = HX_BURST_DEFAULT_REQUESTS;
+    derive_count(plan, HX_OPT_REQUESTS, plan->steps);
+    return SM_OK;
+}
+
 static sm_status resolve_work(struct hx_plan *plan, struct sm_error *error)
 {
     static const enum hx_option_id ids[] = {HX_OPT_ALLOC, HX_OPT_ITERATIONS, HX_OPT_REQUESTS, HX_OPT_SECONDS};
@@ -365,6 +375,8 @@ static sm_status resolve_work(struct hx_plan *plan, struct sm_error *error)
             return hx_refuse(error, "--%s and --%s: expected one of them", first, hx_option(ids[i])->name);
         first = hx_option(ids[i])->name;
     }
+    if (first == NULL && plan->burst.is_on)
+        return resolve_default_requests(plan, error);
     if (first == NULL) {
         plan->alloc_bytes = plan->workload->default_alloc_bytes;
         plan->steps = plan->workload->default_steps;
@@ -503,8 +515,8 @@ static sm_status resolve_rest(struct hx_plan *plan, struct sm_error *error)
 sm_status hx_plan_resolve(struct hx_plan *plan, struct sm_error *error)
 {
     static sm_status (*const stages[])(struct hx_plan *, struct sm_error *) = {
-        resolve_workload, resolve_policy,    resolve_pacing, resolve_sharing, resolve_limit,
-        resolve_work,     resolve_observers, resolve_fault,  resolve_deaths,  resolve_rest,
+        resolve_workload, resolve_policy,    resolve_pacing, resolve_sharing, resolve_limit, hx_burst_resolve,
+        resolve_work,     resolve_observers, resolve_fault,  resolve_deaths,  resolve_rest,  hx_burst_check,
     };
     sm_status status = SM_OK;
     for (size_t i = 0; i < sizeof(stages) / sizeof(stages[0]) && status == SM_OK; i++)

@@ -6,6 +6,7 @@
 #ifndef HX_RUN_PLAN_H
 #define HX_RUN_PLAN_H
 
+#include "burst.h"
 #include "notes.h"
 #include "run_options.h"
 #include "stall.h"
@@ -36,6 +37,7 @@ struct hx_plan {
     uint64_t work_ns;            /**< work ends after so long; 0: otherwise */
     uint64_t timeout_ns;         /**< 0: none */
     uint64_t tick_bytes;
+    struct hx_burst burst;
     unsigned observer_count;
     bool has_stall;
     struct hx_stall stall;

@@ -17,13 +17,15 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 struct run {
     const struct hx_plan *plan;
     struct hx_report *report;
-    struct hx_event_sink *events; /* NULL: nobody asked */
+    struct hx_event_sink *events;   /* NULL: nobody asked */
+    const struct hx_server *server; /* NULL: the run makes its steps itself */
     struct hx_control control;
-    struct hx_signals *signals;
+    struct hx_signals *signals; /* NULL: another process takes them */
     struct hx_observers *observers;
     struct hx_progress progress;
     struct hx_deaths deaths;
@@ -131,7 +133,8 @@ static bool create_instance(struct run *run, struct sm_error *error)
     }
     run->instance = instance;
     hx_metrics_set(&run->report->metrics, HX_METRIC_BOOT_NS, hx_now_ns() - start_ns);
-    hx_signals_attach(run->signals, instance->mm);
+    if (run->signals != NULL)
+        hx_signals_attach(run->signals, instance->mm);
     return true;
 }
 
@@ -180,6 +183,9 @@ static bool was_stopped(struct run *run)
         return true;
     case HX_STOP_TIMEOUT:
         set_status(run, HX_STATUS_TIMEOUT, "--timeout passed before the work was done");
+        return true;
+    case HX_STOP_FAILED:
+        set_status(run, HX_STATUS_INTERRUPTED, "stopped, for another worker failed");
         return true;
     case HX_STOP_NONE:
         break;
@@ -242,6 +248,23 @@ static void run_steps(struct run *run)
     }
 }
 
+/* Steps that come as requests by number. */
+static void serve_requests(struct run *run)
+{
+    enum wl_step step = run->server->serve(run->server->context, run->instance, &run->control);
+    fail_on_step(run, step);
+    run->reached_end = step == WL_STEP_DONE;
+    (void)was_stopped(run);
+}
+
+static void measure_faults(struct hx_metrics *metrics, const struct rusage *start)
+{
+    struct rusage end;
+    getrusage(RUSAGE_SELF, &end);
+    hx_metrics_set(metrics, HX_METRIC_MINOR_FAULTS, (uint64_t)(end.ru_minflt - start->ru_minflt));
+    hx_metrics_set(metrics, HX_METRIC_MAJOR_FAULTS, (uint64_t)(end.ru_majflt - start->ru_majflt));
+}
+
 static void measure_end_of_work(struct run *run, uint64_t wall_ns)
 {
     struct hx_metrics *metrics = &run->report->metrics;
@@ -279,15 +302,21 @@ static void work(struct run *run)
     struct hx_metrics *metrics = &run->report->metrics;
     sm_stats_get(run->instance->mm, &run->work_start);
     hx_metrics_set(metrics, HX_METRIC_BOOT_ALLOC_BYTES, run->work_start.alloc_bytes);
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
     uint64_t process_ns = hx_process_cpu_ns();
     uint64_t thread_ns = hx_thread_cpu_ns();
     run->work_start_ns = hx_now_ns();
     run->is_working = true;
     if (run->report->card != NULL)
         hx_card_begin_steps(run->report->card);
-    run_steps(run);
+    if (run->server != NULL)
+        serve_requests(run);
+    else
+        run_steps(run);
     uint64_t wall_ns = hx_now_ns() - run->work_start_ns;
     run->is_working = false;
+    measure_faults(metrics, &usage);
     hx_metrics_set(metrics, HX_METRIC_WALL_NS, wall_ns);
     hx_metrics_set(metrics, HX_METRIC_VM_CPU_NS, hx_thread_cpu_ns() - thread_ns);
     hx_metrics_set(metrics, HX_METRIC_CPU_NS, hx_process_cpu_ns() - process_ns);
@@ -295,7 +324,8 @@ static void work(struct run *run)
     measure_end_of_work(run, wall_ns);
     run->is_sampling = false;
     hx_progress_end(&run->progress);
-    hx_signals_work_done(run->signals);
+    if (run->signals != NULL)
+        hx_signals_work_done(run->signals);
 }
 
 static void end_observers(struct run *run)
@@ -433,6 +463,7 @@ static void conclude(struct run *run)
         consult_oracle(run);
     if (report->status != HX_STATUS_INVALID)
         sm_finalizers_run_all(instance->mm);
+    report->destructor_sum = instance->destructor_sum;
     if (report->status == HX_STATUS_OK)
         hx_metrics_set(&report->metrics, HX_METRIC_CHECKSUM,
                        wl_checksum_fold(instance->checksum, instance->destructor_sum));
@@ -504,12 +535,12 @@ static void tear_down(struct run *run)
     hx_sampler_end(&run->report->sampler);
 }
 
+/* Workers leave it to the process that started them. */
 static void tell_notes(struct run *run)
 {
-    const struct hx_plan *plan = run->plan;
     hx_progress_clear(&run->progress);
-    for (size_t i = 0; i < plan->told.count; i++)
-        fprintf(stderr, "harness: note: %s\n", plan->told.lines[i]);
+    if (run->server == NULL)
+        hx_notes_tell(&run->plan->told);
 }
 
 static enum hx_run_status recording_failure(const struct run *run, sm_status status)
@@ -530,6 +561,42 @@ static uint64_t timeout_left(const struct run *run)
     return timeout_ns > run->deaths.record_ns ? timeout_ns - run->deaths.record_ns : 1;
 }
 
+/* The run in this process, from its heap's creation to its end. */
+static sm_status execute(struct run *run, struct sm_error *error)
+{
+    sm_status status = SM_OK;
+    struct hx_report *report = run->report;
+    hx_sampler_begin(&report->sampler);
+    if (run->events != NULL)
+        run->events->start_ns = report->sampler.start_ns;
+    hx_metrics_set(&report->metrics, HX_METRIC_BASELINE_RSS_BYTES, report->sampler.points[0].rss_bytes);
+    if (report->status != HX_STATUS_OK) {
+        tell_notes(run);
+    } else if (!create_instance(run, error)) {
+        status = judge_creation(run, error);
+        /* A refusal is one line and no more. */
+        if (status == SM_OK)
+            tell_notes(run);
+    } else if (!start_observers(run, error)) {
+        set_status(run, HX_STATUS_INVALID, error->detail);
+    } else {
+        tell_notes(run);
+        work(run);
+        conclude(run);
+    }
+    tear_down(run);
+    judge_repeatability(run);
+    add_notes(run);
+    return status;
+}
+
+sm_status hx_run_serve(const struct hx_plan *plan, struct hx_report *report, const struct hx_server *server,
+                       struct sm_error *error)
+{
+    struct run run = {.plan = plan, .report = report, .server = server, .is_sampling = true};
+    return execute(&run, error);
+}
+
 sm_status hx_run_execute(const struct hx_plan *plan, struct hx_report *report, struct hx_event_sink *events,
                          const struct hx_output *outputs, size_t output_count, struct sm_error *error)
 {
@@ -548,28 +615,7 @@ sm_status hx_run_execute(const struct hx_plan *plan, struct hx_report *report, s
         return SM_ERR_SYSTEM;
     }
     hx_progress_begin(&run.progress, plan, hx_now_ns());
-    hx_sampler_begin(&report->sampler);
-    if (events != NULL)
-        events->start_ns = report->sampler.start_ns;
-    hx_metrics_set(&report->metrics, HX_METRIC_BASELINE_RSS_BYTES, report->sampler.points[0].rss_bytes);
-    status = SM_OK;
-    if (report->status != HX_STATUS_OK) {
-        tell_notes(&run);
-    } else if (!create_instance(&run, error)) {
-        status = judge_creation(&run, error);
-        /* A refusal is one line and no more. */
-        if (status == SM_OK)
-            tell_notes(&run);
-    } else if (!start_observers(&run, error)) {
-        set_status(&run, HX_STATUS_INVALID, error->detail);
-    } else {
-        tell_notes(&run);
-        work(&run);
-        conclude(&run);
-    }
-    tear_down(&run);
-    judge_repeatability(&run);
-    add_notes(&run);
+    status = execute(&run, error);
     hx_deaths_finish(&run.deaths);
     hx_progress_end(&run.progress);
     hx_signals_stop(run.signals);

@@ -25,6 +25,7 @@ struct hx_signals {
     pthread_mutex_t lock; /* guards mm and deadline_ns */
     struct sm_manager *mm;
     uint64_t deadline_ns; /* 0: none */
+    bool has_thread;
     bool is_interrupted;
     uint64_t interrupted_ns; /* when the first interrupt came */
     int signal_fd;
@@ -53,7 +54,7 @@ static void take_interrupt(struct hx_signals *signals)
     _exit(EXIT_INTERRUPTED);
 }
 
-static void take_signal(struct hx_signals *signals)
+void hx_signals_take(struct hx_signals *signals)
 {
     struct signalfd_siginfo info;
     if (read(signals->signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
@@ -62,6 +63,7 @@ static void take_signal(struct hx_signals *signals)
         take_interrupt(signals);
         return;
     }
+    __atomic_add_fetch(&signals->control->cycle_requests, 1, __ATOMIC_RELAXED);
     /* The lock keeps the manager from being destroyed between the test and the call. */
     pthread_mutex_lock(&signals->lock);
     if (signals->mm != NULL)
@@ -69,8 +71,12 @@ static void take_signal(struct hx_signals *signals)
     pthread_mutex_unlock(&signals->lock);
 }
 
-/* Milliseconds for poll until the deadline, -1 without one; asks for the stop when it has passed. */
-static int check_deadline(struct hx_signals *signals)
+int hx_signals_fd(const struct hx_signals *signals)
+{
+    return signals->signal_fd;
+}
+
+int hx_signals_check_deadline(struct hx_signals *signals)
 {
     pthread_mutex_lock(&signals->lock);
     uint64_t deadline_ns = signals->deadline_ns;
@@ -93,13 +99,13 @@ static void *watch(void *context)
     for (;;) {
         struct pollfd files[] = {{.fd = signals->signal_fd, .events = POLLIN},
                                  {.fd = signals->wake_fd, .events = POLLIN}};
-        int ready = poll(files, 2, check_deadline(signals));
+        int ready = poll(files, 2, hx_signals_check_deadline(signals));
         if (ready < 0 && errno != EINTR)
             return NULL;
         if (ready > 0 && (files[1].revents & POLLIN) != 0)
             return NULL;
         if (ready > 0 && (files[0].revents & POLLIN) != 0)
-            take_signal(signals);
+            hx_signals_take(signals);
     }
 }
 
@@ -154,8 +160,8 @@ void hx_signals_let_end(bool may_end)
     pthread_sigmask(may_end ? SIG_UNBLOCK : SIG_BLOCK, &mask, NULL);
 }
 
-sm_status hx_signals_start(struct hx_control *control, uint64_t timeout_ns, const struct hx_output *outputs,
-                           size_t output_count, struct hx_signals **started)
+sm_status hx_signals_open(struct hx_control *control, uint64_t timeout_ns, const struct hx_output *outputs,
+                          size_t output_count, struct hx_signals **opened)
 {
     struct hx_signals *signals = (struct hx_signals *)calloc(1, sizeof(*signals));
     if (signals == NULL)
@@ -167,18 +173,28 @@ sm_status hx_signals_start(struct hx_control *control, uint64_t timeout_ns, cons
     pthread_mutex_init(&signals->lock, NULL);
     sigset_t mask;
     fill_all(&mask);
-    if (open_files(signals, &mask) != SM_OK)
-        goto failed;
+    if (open_files(signals, &mask) != SM_OK) {
+        release(signals);
+        return SM_ERR_SYSTEM;
+    }
     pthread_sigmask(SIG_BLOCK, &mask, &signals->old_mask);
-    if (pthread_create(&signals->thread, NULL, watch, signals) != 0)
-        goto failed_masked;
+    *opened = signals;
+    return SM_OK;
+}
+
+sm_status hx_signals_start(struct hx_control *control, uint64_t timeout_ns, const struct hx_output *outputs,
+                           size_t output_count, struct hx_signals **started)
+{
+    struct hx_signals *signals = NULL;
+    if (hx_signals_open(control, timeout_ns, outputs, output_count, &signals) != SM_OK)
+        return SM_ERR_SYSTEM;
+    signals->has_thread = pthread_create(&signals->thread, NULL, watch, signals) == 0;
+    if (!signals->has_thread) {
+        hx_signals_stop(signals);
+        return SM_ERR_SYSTEM;
+    }
     *started = signals;
     return SM_OK;
-failed_masked:
-    pthread_sigmask(SIG_SETMASK, &signals->old_mask, NULL);
-failed:
-    release(signals);
-    return SM_ERR_SYSTEM;
 }
 
 void hx_signals_attach(struct hx_signals *signals, struct sm_manager *mm)
@@ -195,15 +211,21 @@ void hx_signals_work_done(struct hx_signals *signals)
     pthread_mutex_unlock(&signals->lock);
 }
 
-void hx_signals_stop(struct hx_signals *signals)
+static void end_thread(struct hx_signals *signals)
 {
-    if (signals == NULL)
-        return;
     uint64_t one = 1;
     ssize_t written = write(signals->wake_fd, &one, sizeof(one));
     assert(written == (ssize_t)sizeof(one));
     (void)written;
     pthread_join(signals->thread, NULL);
+}
+
+void hx_signals_stop(struct hx_signals *signals)
+{
+    if (signals == NULL)
+        return;
+    if (signals->has_thread)
+        end_thread(signals);
     pthread_sigmask(SIG_SETMASK, &signals->old_mask, NULL);
     release(signals);
 }

@@ -35,13 +35,29 @@ void hx_signals_let_end(bool may_end);
 sm_status hx_signals_start(struct hx_control *control, uint64_t timeout_ns, const struct hx_output *outputs,
                            size_t output_count, struct hx_signals **started);
 
+/**
+ * As hx_signals_start, without a thread: for a process that forks. It polls hx_signals_fd, calls hx_signals_take when that is
+ * readable, and lets hx_signals_check_deadline say how long to wait.
+ */
+sm_status hx_signals_open(struct hx_control *control, uint64_t timeout_ns, const struct hx_output *outputs,
+                          size_t output_count, struct hx_signals **opened);
+
+/** What is readable when a signal waits. */
+int hx_signals_fd(const struct hx_signals *signals);
+
+/** Take one signal that waits. */
+void hx_signals_take(struct hx_signals *signals);
+
+/** Milliseconds for poll until the deadline, -1 without one; asks for the stop when it has passed. */
+int hx_signals_check_deadline(struct hx_signals *signals);
+
 /** Whom SIGUSR1 is for; NULL before the manager is destroyed. */
 void hx_signals_attach(struct hx_signals *signals, struct sm_manager *mm);
 
 /** The timeout no longer counts. */
 void hx_signals_work_done(struct hx_signals *signals);
 
-/** Stop the thread and restore the signals. NULL is fine. */
+/** Stop the thread, where there is one, and restore the signals. NULL is fine. */
 void hx_signals_stop(struct hx_signals *signals);
 
 #endif
