@@ -54,7 +54,7 @@ static sm_status refuse_one_process_options(const struct hx_plan *plan, const ch
         const char *expected;
     } refused[] = {
         {HX_OPT_ALLOC, "--requests"},      {HX_OPT_SECONDS, "--requests"}, {HX_OPT_EVENTS, "one process"},
-        {HX_OPT_OBSERVERS, "one process"}, {HX_OPT_STALL, "one process"},
+        {HX_OPT_OBSERVERS, "one process"}, {HX_OPT_STALL, "one process"},  {HX_OPT_CARD, "one process"},
     };
     for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
         if (is_given(plan, refused[i].id))

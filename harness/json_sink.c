@@ -1,6 +1,7 @@
 #include "json_sink.h"
 
 #include "json_values.h"
+#include "json_workers.h"
 #include "sapimem/policy.h"
 
 #include <inttypes.h>
@@ -119,39 +120,9 @@ static json_t *metrics_json(const struct hx_report *report)
     return object;
 }
 
-static json_t *buckets_json(const struct hx_histogram *histogram)
-{
-    json_t *array = json_array();
-    for (size_t i = 0; i < HX_HISTOGRAM_BUCKETS; i++) {
-        if (histogram->buckets[i] == 0)
-            continue;
-        json_array_append_new(array, json_pack("{s:o, s:o, s:o}", "low_ns", hx_json_count(hx_histogram_bucket_low(i)),
-                                               "high_ns", hx_json_count(hx_histogram_bucket_high(i)), "count",
-                                               hx_json_count(histogram->buckets[i])));
-    }
-    return array;
-}
-
-static json_t *histogram_json(const struct hx_histogram *histogram)
-{
-    static const struct {
-        const char *name;
-        double fraction;
-    } quantiles[] = {{"p50_ns", 0.5}, {"p90_ns", 0.9}, {"p99_ns", 0.99}, {"p999_ns", 0.999}, {"p9999_ns", 0.9999}};
-    json_t *object = json_object();
-    json_object_set_new(object, "count", hx_json_count(histogram->count));
-    json_object_set_new(object, "total_ns", hx_json_count(histogram->total));
-    for (size_t i = 0; i < sizeof(quantiles) / sizeof(quantiles[0]); i++)
-        json_object_set_new(object, quantiles[i].name,
-                            hx_json_count(hx_histogram_quantile(histogram, quantiles[i].fraction)));
-    json_object_set_new(object, "max_ns", hx_json_count(histogram->maximum));
-    json_object_set_new(object, "buckets", buckets_json(histogram));
-    return object;
-}
-
 static json_t *pauses_json(const struct hx_pauses *pauses)
 {
-    json_t *object = histogram_json(&pauses->all);
+    json_t *object = hx_json_histogram(&pauses->all);
     json_object_set_new(object, "max_undelayed_ns", hx_json_count(pauses->max_undelayed_ns));
     json_t *causes = json_object();
     for (int i = 0; i < SM_PAUSE_CAUSE_COUNT; i++) {
@@ -260,7 +231,11 @@ static json_t *notes_json(const struct hx_report *report)
 
 static json_t *latency_json(const struct hx_report *report)
 {
-    return json_pack("{s:s, s:o}", "unit", report->plan->step_unit, "service", histogram_json(&report->service_ns));
+    json_t *object =
+        json_pack("{s:s, s:o}", "unit", report->plan->step_unit, "service", hx_json_histogram(&report->service_ns));
+    if (report->burst != NULL)
+        hx_json_add_responses(object, report->burst);
+    return object;
 }
 
 bool hx_json_write(const struct hx_report *report, FILE *stream)
@@ -273,6 +248,8 @@ bool hx_json_write(const struct hx_report *report, FILE *stream)
     json_object_set_new(document, "metrics", metrics_json(report));
     json_object_set_new(document, "pauses", pauses_json(&report->pauses));
     json_object_set_new(document, "latency", latency_json(report));
+    if (report->burst != NULL)
+        json_object_set_new(document, "workers", hx_json_workers(report->burst));
     json_object_set_new(document, "cycles", cycles_json(&report->cycles));
     json_object_set_new(document, "series", series_json(report));
     json_object_set_new(document, "guards", guards_json(&report->guards));

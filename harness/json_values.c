@@ -60,6 +60,36 @@ void hx_json_key(const char *name, char *key, size_t key_bytes)
             *byte = '_';
 }
 
+static json_t *buckets_json(const struct hx_histogram *histogram)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < HX_HISTOGRAM_BUCKETS; i++) {
+        if (histogram->buckets[i] == 0)
+            continue;
+        json_array_append_new(array, json_pack("{s:o, s:o, s:o}", "low_ns", hx_json_count(hx_histogram_bucket_low(i)),
+                                               "high_ns", hx_json_count(hx_histogram_bucket_high(i)), "count",
+                                               hx_json_count(histogram->buckets[i])));
+    }
+    return array;
+}
+
+json_t *hx_json_histogram(const struct hx_histogram *histogram)
+{
+    static const struct {
+        const char *name;
+        double fraction;
+    } quantiles[] = {{"p50_ns", 0.5}, {"p90_ns", 0.9}, {"p99_ns", 0.99}, {"p999_ns", 0.999}, {"p9999_ns", 0.9999}};
+    json_t *object = json_object();
+    json_object_set_new(object, "count", hx_json_count(histogram->count));
+    json_object_set_new(object, "total_ns", hx_json_count(histogram->total));
+    for (size_t i = 0; i < sizeof(quantiles) / sizeof(quantiles[0]); i++)
+        json_object_set_new(object, quantiles[i].name,
+                            hx_json_count(hx_histogram_quantile(histogram, quantiles[i].fraction)));
+    json_object_set_new(object, "max_ns", hx_json_count(histogram->maximum));
+    json_object_set_new(object, "buckets", buckets_json(histogram));
+    return object;
+}
+
 bool hx_json_dump(json_t *document, FILE *stream)
 {
     if (document == NULL)

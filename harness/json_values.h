@@ -2,6 +2,7 @@
 #ifndef HX_JSON_VALUES_H
 #define HX_JSON_VALUES_H
 
+#include "histogram.h"
 #include "sapimem/option.h"
 
 #include <jansson.h>
@@ -25,6 +26,9 @@ void hx_json_set_fields(json_t *object, const struct hx_json_field *fields, size
 
 /** An option's name as a key: dashes become underscores. */
 void hx_json_key(const char *name, char *key, size_t key_bytes);
+
+/** Count, total, quantiles and the buckets that are not empty. */
+json_t *hx_json_histogram(const struct hx_histogram *histogram);
 
 /** Write the document, indented, with a newline, and release it. False: out of memory, or the write failed. */
 bool hx_json_dump(json_t *document, FILE *stream);

@@ -26,6 +26,10 @@ static void print_title(const struct hx_report *report, FILE *stream)
         fprintf(stream, ", limit %s", hx_format_bytes(plan->memory_limit_bytes, limit));
     if (plan->observer_count > 0)
         fprintf(stream, ", %u observer%s", plan->observer_count, plan->observer_count > 1 ? "s" : "");
+    if (plan->burst.is_on)
+        fprintf(stream, ", %u worker%s", plan->burst.worker_count, hx_plural_s(plan->burst.worker_count));
+    if (plan->burst.has_arrivals)
+        fprintf(stream, ", arrivals %s", plan->options.value[HX_OPT_ARRIVALS].text);
     fprintf(stream, ": %s\n", hx_run_status_name(report->status));
     if (report->status != HX_STATUS_OK)
         fprintf(stream, "  error       %s\n", report->error);
@@ -67,6 +71,37 @@ static void print_step_latency(const struct hx_report *report, FILE *stream)
     fprintf(stream, "  %-10s  p50 %s   p99 %s   max %s\n", report->plan->step_unit,
             hx_format_ns(hx_histogram_quantile(service, 0.5), p50),
             hx_format_ns(hx_histogram_quantile(service, 0.99), p99), hx_format_ns(service->maximum, max));
+}
+
+static void print_quantiles(const char *name, const struct hx_histogram *histogram, FILE *stream)
+{
+    char p50[HX_QUANTITY_BYTES], p99[HX_QUANTITY_BYTES], p999[HX_QUANTITY_BYTES], max[HX_QUANTITY_BYTES];
+    fprintf(stream, "  %-10s  p50 %s   p99 %s   p99.9 %s   max %s", name,
+            hx_format_ns(hx_histogram_quantile(histogram, 0.5), p50),
+            hx_format_ns(hx_histogram_quantile(histogram, 0.99), p99),
+            hx_format_ns(hx_histogram_quantile(histogram, 0.999), p999), hx_format_ns(histogram->maximum, max));
+}
+
+static void print_burst(const struct hx_report *report, FILE *stream)
+{
+    const struct hx_burst_report *burst = report->burst;
+    const struct hx_metrics *metrics = &report->metrics;
+    if (burst->response_ns.count != 0) {
+        char modelled[HX_QUANTITY_BYTES];
+        print_quantiles("response", &burst->response_ns, stream);
+        fprintf(stream, "   (p99 of the queue alone %s)\n",
+                hx_format_ns(hx_histogram_quantile(&burst->modelled_ns, 0.99), modelled));
+    }
+    if (burst->cold_service_ns.count != 0) {
+        print_quantiles("cold", &burst->cold_service_ns, stream);
+        print_metric(stream, "   ", metrics, HX_METRIC_COLD_REQUESTS, hx_format_count);
+        fputs(" of them\n", stream);
+    }
+    print_metric(stream, "  workers     processes ", metrics, HX_METRIC_WORKER_PROCESSES, hx_format_count);
+    print_metric(stream, "   failed requests ", metrics, HX_METRIC_FAILED_REQUESTS, hx_format_count);
+    print_metric(stream, "   largest footprint ", metrics, HX_METRIC_WORKER_PEAK_COMMITTED_BYTES, hx_format_bytes);
+    print_metric(stream, "   page faults ", metrics, HX_METRIC_MINOR_FAULTS, hx_format_count);
+    fputc('\n', stream);
 }
 
 static void print_cycles(const struct hx_report *report, FILE *stream)
@@ -159,6 +194,8 @@ static void print_figures(const struct hx_report *report, FILE *stream)
 {
     print_work(report, stream);
     print_step_latency(report, stream);
+    if (report->burst != NULL)
+        print_burst(report, stream);
     print_pauses(report, stream);
     print_memory(report, stream);
     if (report->metrics.is_known[HX_METRIC_CHECKSUM])

@@ -63,8 +63,10 @@ static bool wait_until_due(struct hx_worker *worker, struct sm_manager *mm)
 {
     struct hx_burst_share *share = worker->share;
     struct hx_request_record *record = &share->requests[worker->request];
+    uint64_t now_ns = hx_now_ns();
+    /* In a closed loop it is due when it is taken, but not before all are ready. */
     if (!worker->plan->burst.has_arrivals)
-        record->due_ns = hx_now_ns() - share->open_ns;
+        record->due_ns = now_ns > share->open_ns ? now_ns - share->open_ns : 0;
     sm_offline(sm_owner_guard(mm));
     enum hx_burst_phase phase = wait_in_phase(share, HX_BURST_OPEN, share->open_ns + record->due_ns);
     sm_online(sm_owner_guard(mm));

@@ -19,6 +19,7 @@ run inline 0 "${queue[@]}" --policy=epoch --reclaim=inline --epoch-flavor=qsbr -
 run observed 0 "${queue[@]}" --policy=epoch --threshold=1M --observers=1
 run null 0 "${queue[@]}" --policy=null --threshold=1M
 run arena 0 --sapi=fpm --workload=fpm-page:posts=1 --requests=10
+run burst 0 --sapi=fpm --workload=fpm-page:posts=1,files=2 --requests=40 --workers=2 --arrivals=2000,burst=3 --cold-every=9
 run stalled 1 "${queue[@]}" --policy=epoch --threshold=512K --memory-limit=16M --stall=observer-0:2M:forever
 run oom 1 "${queue[@]}" --policy=null --memory-limit=8M
 run timeout 1 "${queue[@]}" --policy=epoch --alloc=512G --timeout=0.5
@@ -44,7 +45,7 @@ schema = json.load(open(os.environ["SCHEMA"]))
 jsonschema.Draft7Validator.check_schema(schema)
 validator = jsonschema.Draft7Validator(schema)
 documents = {}
-for name in "epoch inline observed null arena stalled oom timeout small nothing once thrice requests looped bytes stdout".split():
+for name in "epoch inline observed null arena burst stalled oom timeout small nothing once thrice requests looped bytes stdout".split():
     documents[name] = document = json.load(open(name + ".json"))
     errors = [error.message for error in validator.iter_errors(document)]
     assert not errors, (name, errors[:5])

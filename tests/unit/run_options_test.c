@@ -112,7 +112,10 @@ static void test_refused_by_the_parser(void **state)
         {"--seconds=0", "--seconds=0"},
         {"--iterations=0", "--iterations=0"},
         {"--quiet=maybe", "--quiet=maybe"},
-        {"--workers=2", "--workers"},
+        {"--workers=0", "--workers=0"},
+        {"--workers=65", "--workers=65"},
+        {"--cold-every=0", "--cold-every=0"},
+        {"--max-requests=none", "--max-requests=none"},
         {"--arena-limit=1M", "--arena-limit"},
         {"--progress=sometimes", "--progress=sometimes"},
     };
