@@ -210,6 +210,8 @@ static void exchange(struct hx_sample *sum, const struct hx_sample *old, const s
 
 static void write_series(struct hx_worker_totals *totals, struct hx_sampler *sampler)
 {
+    if (totals->sample_count == 0)
+        return;
     struct hx_sample *last = calloc(totals->process_count + 1, sizeof(*last));
     struct hx_sample sum = {.garbage_bytes = HX_UNKNOWN};
     size_t stride = totals->sample_count / HX_SERIES_MAX + 1;

@@ -96,7 +96,7 @@ finish 1
 # Whoever starts workers may be killed: they do not stay behind.
 start orphaned --requests=2m
 kill -KILL $pid
-wait $pid || true
+wait $pid 2>/dev/null || true
 for ((tries = 0; tries < 100; tries++)); do
     kill -0 "${workers[@]}" 2>/dev/null || break
     sleep 0.05
