@@ -115,7 +115,7 @@ static json_t *metrics_json(const struct hx_report *report)
         json_object_set_new(object, metric->name,
                             json_pack("{s:o, s:s, s:s?, s:b}", "value", metric_value_json(&report->metrics, id), "unit",
                                       metric->unit, "better", metric->better, "exact",
-                                      (int)hx_metric_is_exact(id, report->repeatability)));
+                                      report->metrics.is_known[id] && hx_metric_is_exact(id, report->repeatability)));
     }
     return object;
 }
