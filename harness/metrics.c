@@ -81,3 +81,48 @@ bool hx_metric_is_exact(enum hx_metric_id id, enum hx_repeatability repeatabilit
         return table[id].exactness >= HX_EXACT_ALWAYS;
     return table[id].exactness != HX_EXACT_NEVER;
 }
+
+/* Of policies whose memory waits for a grace period; holes are 0 where a heap has none. */
+static void set_reclamation(struct hx_metrics *metrics, const struct sm_stats *stats)
+{
+    if (stats->reclaimed_batches != 0) {
+        hx_metrics_set(metrics, HX_METRIC_MEAN_RECLAIM_DELAY_NS,
+                       stats->reclaim_delay_total_ns / stats->reclaimed_batches);
+        hx_metrics_set(metrics, HX_METRIC_MAX_RECLAIM_DELAY_NS, stats->reclaim_delay_max_ns);
+    }
+    hx_metrics_set(metrics, HX_METRIC_END_OCCUPIED_BYTES, stats->occupied_bytes);
+    hx_metrics_set(metrics, HX_METRIC_END_HOLE_BYTES, stats->hole_bytes);
+}
+
+void hx_metrics_set_totals(struct hx_metrics *metrics, const struct sm_stats *stats)
+{
+    const struct {
+        enum hx_metric_id id;
+        uint64_t value;
+    } totals[] = {
+        {HX_METRIC_ALLOC_BYTES, stats->alloc_bytes},
+        {HX_METRIC_ALLOC_COUNT, stats->alloc_count},
+        {HX_METRIC_PEAK_LIVE_BYTES, stats->peak_live_bytes},
+        {HX_METRIC_PEAK_COMMITTED_BYTES, stats->peak_committed_bytes},
+        {HX_METRIC_PEAK_BACKLOG_BYTES, stats->peak_backlog_bytes},
+        {HX_METRIC_CYCLES, stats->cycles},
+        {HX_METRIC_CYCLES_FULL, stats->cycles_by_kind[SM_CYCLE_FULL]},
+        {HX_METRIC_CYCLES_YOUNG, stats->cycles_by_kind[SM_CYCLE_YOUNG]},
+        {HX_METRIC_CYCLES_CONCURRENT, stats->concurrent_cycles},
+        {HX_METRIC_FALLBACKS, stats->fallbacks},
+        {HX_METRIC_SLICES, stats->slices},
+        {HX_METRIC_ASSISTS, stats->assists},
+        {HX_METRIC_LOGGED_OBJECTS, stats->logged_objects},
+        {HX_METRIC_TRACED_OBJECTS, stats->traced_objects},
+        {HX_METRIC_RETIRED_BYTES, stats->retired_bytes},
+        {HX_METRIC_RECLAIMED_BYTES, stats->reclaimed_bytes},
+        {HX_METRIC_PEAK_EXTERNAL_BYTES, stats->peak_external_bytes},
+        {HX_METRIC_POLICY_BYTES, stats->policy_bytes},
+        {HX_METRIC_COPIED_BYTES, stats->copied_bytes},
+        {HX_METRIC_DESTRUCTORS_RUN, stats->destructors_run},
+        {HX_METRIC_GUARD_STALLS, stats->guard_stalls},
+    };
+    for (size_t i = 0; i < sizeof(totals) / sizeof(totals[0]); i++)
+        hx_metrics_set(metrics, totals[i].id, totals[i].value);
+    set_reclamation(metrics, stats);
+}

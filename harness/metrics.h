@@ -2,6 +2,8 @@
 #ifndef HX_METRICS_H
 #define HX_METRICS_H
 
+#include "sapimem/stats.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -104,6 +106,9 @@ static inline void hx_metrics_set(struct hx_metrics *metrics, enum hx_metric_id 
     metrics->value[id] = value;
     metrics->is_known[id] = true;
 }
+
+/** What the manager counted, as of the end of a run. */
+void hx_metrics_set_totals(struct hx_metrics *metrics, const struct sm_stats *stats);
 
 /** Whether a run of that repeatability gives this metric exactly. */
 bool hx_metric_is_exact(enum hx_metric_id id, enum hx_repeatability repeatability);

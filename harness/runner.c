@@ -396,53 +396,13 @@ static void note_self_kept(struct run *run)
                 count, hx_plural_s(count));
 }
 
-/* Of policies whose memory waits for a grace period; holes are 0 where a heap has none. */
-static void measure_reclamation(struct hx_metrics *metrics, const struct sm_stats *stats)
-{
-    if (stats->reclaimed_batches != 0) {
-        hx_metrics_set(metrics, HX_METRIC_MEAN_RECLAIM_DELAY_NS,
-                       stats->reclaim_delay_total_ns / stats->reclaimed_batches);
-        hx_metrics_set(metrics, HX_METRIC_MAX_RECLAIM_DELAY_NS, stats->reclaim_delay_max_ns);
-    }
-    hx_metrics_set(metrics, HX_METRIC_END_OCCUPIED_BYTES, stats->occupied_bytes);
-    hx_metrics_set(metrics, HX_METRIC_END_HOLE_BYTES, stats->hole_bytes);
-}
-
 static void measure_totals(struct run *run)
 {
     struct hx_metrics *metrics = &run->report->metrics;
     struct sm_stats stats;
     sm_stats_get(run->instance->mm, &stats);
-    const struct {
-        enum hx_metric_id id;
-        uint64_t value;
-    } totals[] = {
-        {HX_METRIC_STEPS, run->instance->steps_done},
-        {HX_METRIC_ALLOC_BYTES, stats.alloc_bytes},
-        {HX_METRIC_ALLOC_COUNT, stats.alloc_count},
-        {HX_METRIC_PEAK_LIVE_BYTES, stats.peak_live_bytes},
-        {HX_METRIC_PEAK_COMMITTED_BYTES, stats.peak_committed_bytes},
-        {HX_METRIC_PEAK_BACKLOG_BYTES, stats.peak_backlog_bytes},
-        {HX_METRIC_CYCLES, stats.cycles},
-        {HX_METRIC_CYCLES_FULL, stats.cycles_by_kind[SM_CYCLE_FULL]},
-        {HX_METRIC_CYCLES_YOUNG, stats.cycles_by_kind[SM_CYCLE_YOUNG]},
-        {HX_METRIC_CYCLES_CONCURRENT, stats.concurrent_cycles},
-        {HX_METRIC_FALLBACKS, stats.fallbacks},
-        {HX_METRIC_SLICES, stats.slices},
-        {HX_METRIC_ASSISTS, stats.assists},
-        {HX_METRIC_LOGGED_OBJECTS, stats.logged_objects},
-        {HX_METRIC_TRACED_OBJECTS, stats.traced_objects},
-        {HX_METRIC_RETIRED_BYTES, stats.retired_bytes},
-        {HX_METRIC_RECLAIMED_BYTES, stats.reclaimed_bytes},
-        {HX_METRIC_PEAK_EXTERNAL_BYTES, stats.peak_external_bytes},
-        {HX_METRIC_POLICY_BYTES, stats.policy_bytes},
-        {HX_METRIC_COPIED_BYTES, stats.copied_bytes},
-        {HX_METRIC_DESTRUCTORS_RUN, stats.destructors_run},
-        {HX_METRIC_GUARD_STALLS, stats.guard_stalls},
-    };
-    for (size_t i = 0; i < sizeof(totals) / sizeof(totals[0]); i++)
-        hx_metrics_set(metrics, totals[i].id, totals[i].value);
-    measure_reclamation(metrics, &stats);
+    hx_metrics_set(metrics, HX_METRIC_STEPS, run->instance->steps_done);
+    hx_metrics_set_totals(metrics, &stats);
     uint64_t garbage_bytes = run->report->sampler.peak_garbage_bytes;
     if (run->instance->ops->garbage_bytes == NULL && run->deaths.schedule == NULL)
         garbage_bytes = stats.peak_garbage_bytes;
