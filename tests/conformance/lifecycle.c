@@ -155,6 +155,7 @@ static void operations_match_capabilities(struct fixture *fixture)
         {SM_CAP_BARRIER, ops->store_slow != NULL},
         {SM_CAP_COUNTS, ops->value_dead != NULL},
         {SM_CAP_COUNTS, ops->value_candidate != NULL},
+        {SM_CAP_DEATHS, ops->known_dead != NULL},
         {SM_CAP_PIN, ops->pin != NULL},
         {SM_CAP_PIN, ops->unpin != NULL},
         {SM_CAP_PIN, ops->repin != NULL},

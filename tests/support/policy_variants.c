@@ -24,12 +24,12 @@ static struct policy_variant *add(struct policy_variants *variants, const char *
     return variant;
 }
 
-static void add_reclaiming(struct policy_variants *variants, const struct sm_policy_ops *ops)
+static void add_choices(struct policy_variants *variants, const struct sm_policy_ops *ops, const char *key)
 {
-    const struct sm_option *option = find_option(ops, "reclaim");
+    const struct sm_option *option = find_option(ops, key);
     for (size_t i = 0; option != NULL && option->choices[i] != NULL; i++) {
         char options[POLICY_VARIANT_BYTES];
-        snprintf(options, sizeof(options), ":reclaim=%s", option->choices[i]);
+        snprintf(options, sizeof(options), ":%s=%s", key, option->choices[i]);
         if (strcmp(option->choices[i], option->default_text) != 0)
             add(variants, ops->name, options);
     }
@@ -58,7 +58,10 @@ struct policy_variants policy_variants_of(const struct sm_policy_ops *ops)
 {
     struct policy_variants variants = {0};
     add(&variants, ops->name, "");
-    add_reclaiming(&variants, ops);
+    add_choices(&variants, ops, "reclaim");
+    add_choices(&variants, ops, "shape");
+    if (find_option(ops, "reuse-after") != NULL)
+        add(&variants, ops->name, ":reuse-after=0");
     add_collecting(&variants, ops);
     return variants;
 }

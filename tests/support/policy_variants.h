@@ -1,7 +1,8 @@
 /**
  * A policy in each way it reclaims and collects: what is worth a run of its own wherever every policy has one.
  *
- * First its own name, with every default; then one text for every other choice of its option `reclaim`. A policy with
+ * First its own name, with every default; then one text for every other choice of its options `reclaim` and `shape`, and one
+ * that reuses from the first byte where `reuse-after` would put that off. A policy with
  * young cycles and cycles beside the program gets these besides, each where the collector is the owner in slices and where it is a
  * thread, with thresholds so small that many such cycles run: young cycles always, with the smallest nursery (a store to an old
  * object matters at every step); none, so that all that is made is old at once; and, where no thread is asked, full cycles that stop.

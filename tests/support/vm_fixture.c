@@ -11,6 +11,9 @@
 static const struct vm_variant variants[] = {
     {"null", {.sapi = SM_SAPI_CLI, .policy = "null"}, false},
     {"arena", {.sapi = SM_SAPI_FPM, .policy = "arena"}, false},
+    {"arena-bump", {.sapi = SM_SAPI_FPM, .policy = "arena:shape=bump", .sharing_counts = true}, false},
+    {"arena-retract", {.sapi = SM_SAPI_FPM, .policy = "arena:shape=retract", .sharing_counts = true}, true},
+    {"arena-reuse", {.sapi = SM_SAPI_FPM, .policy = "arena:shape=reuse,reuse-after=0", .sharing_counts = true}, true},
     {"epoch", {.sapi = SM_SAPI_CLI, .policy = "epoch", .threshold_bytes = 64 * 1024}, false},
     {"epoch-young",
      {.sapi = SM_SAPI_CLI,
@@ -81,15 +84,15 @@ void vm_fixture_reopen(struct vm_fixture *fixture, void (*change)(struct sm_conf
     open_vm(fixture, &config);
 }
 
-/* "epoch:reclaim=inline" is the policy "epoch". */
+/* Options may decide what a policy can do, so one is made. */
 static uint32_t capabilities_of(const struct vm_variant *variant)
 {
-    char name[32];
-    if (variant->manager.custom_policy != NULL)
-        return variant->manager.custom_policy->capabilities;
-    snprintf(name, sizeof(name), "%.*s", (int)strcspn(variant->manager.policy, ":"), variant->manager.policy);
-    const struct sm_policy_ops *ops = sm_policy_find(name);
-    return ops == NULL ? 0 : ops->capabilities;
+    struct sm_manager *mm = NULL;
+    if (sm_manager_create(&variant->manager, &mm, NULL) != SM_OK)
+        return 0;
+    uint32_t capabilities = sm_policy_capabilities(mm);
+    sm_manager_destroy(mm);
+    return capabilities;
 }
 
 static size_t fill(struct instance *instances, const struct vm_variant *from, size_t variant_count,
@@ -97,8 +100,9 @@ static size_t fill(struct instance *instances, const struct vm_variant *from, si
 {
     size_t filled = 0;
     for (size_t v = 0; v < variant_count; v++) {
+        uint32_t capabilities = capabilities_of(&from[v]);
         for (size_t c = 0; c < case_count; c++) {
-            if ((cases[c].needs & ~capabilities_of(&from[v])) != 0)
+            if ((cases[c].needs & ~capabilities) != 0)
                 continue;
             struct instance *instance = &instances[filled++];
             instance->fixture.variant = &from[v];
@@ -132,7 +136,12 @@ int vm_cases_run(const char *group, const struct vm_case *cases, size_t case_cou
 
 /* ---- Every policy ---- */
 
-enum { MODE_COUNT = 4, POLICIES_MAX = 16, VARIANT_NAME_BYTES = 64 };
+enum {
+    MODE_COUNT = 4,
+    POLICIES_MAX = 16,
+    VARIANT_NAME_BYTES = 64,
+    ALL_MAX = POLICIES_MAX * MODE_COUNT + VARIANT_COUNT
+};
 
 /* The ways to drive one policy; the last two only where no count is kept anyway, nor its word used otherwise (malloc). */
 static size_t modes_of(const struct sm_policy_ops *ops, struct vm_variant *into, char (*names)[VARIANT_NAME_BYTES])
@@ -159,13 +168,17 @@ static size_t modes_of(const struct sm_policy_ops *ops, struct vm_variant *into,
 
 int vm_cases_run_all_policies(const char *group, const struct vm_case *cases, size_t case_count)
 {
-    struct vm_variant all[POLICIES_MAX * MODE_COUNT];
+    struct vm_variant all[ALL_MAX];
     char names[POLICIES_MAX * MODE_COUNT][VARIANT_NAME_BYTES];
     size_t count = 0;
     const struct sm_policy_ops *ops;
     for (size_t i = 0; (ops = sm_policy_table(i)) != NULL && i < POLICIES_MAX; i++) {
         if (ops->unavailable == NULL)
             count += modes_of(ops, &all[count], &names[count]);
+    }
+    for (size_t i = 0; i < VARIANT_COUNT; i++) {
+        if (strncmp(variants[i].name, "arena-", 6) == 0)
+            all[count++] = variants[i];
     }
     return run_variants(group, all, count, cases, case_count);
 }

@@ -139,7 +139,7 @@ static void without_requests_nothing_is_reset(void **state)
 static void equal_requests_are_flat_for_thousands(void **state)
 {
     (void)state;
-    struct sm_manager *mm = manager_open_for(SM_SAPI_FPM, "arena:chunk=64K", 0);
+    struct sm_manager *mm = manager_open_for(SM_SAPI_FPM, "arena:shape=bump,chunk=64K", 0);
     uint64_t early_max = 0;
     const uint64_t requests = test_scale(10000, 10000, 1000);
     for (uint64_t request = 0; request < requests; request++) {
@@ -219,13 +219,13 @@ static void a_kept_mapping_is_used_only_where_it_fits(void **state)
 static void keep_is_a_lower_bound(void **state)
 {
     (void)state;
-    struct sm_manager *mm = manager_open_for(SM_SAPI_FPM, "arena:chunk=64K,keep=10", 0);
+    struct sm_manager *mm = manager_open_for(SM_SAPI_FPM, "arena:shape=bump,chunk=64K,keep=640K", 0);
     run_request(mm, 20 * 64 * KIB);
     for (int i = 0; i < 100; i++)
         run_request(mm, 100);
     assert_int_equal(manager_committed_bytes(mm), 10 * 64 * KIB);
     sm_manager_destroy(mm);
-    mm = manager_open_for(SM_SAPI_FPM, "arena:chunk=64K,keep=0", 0);
+    mm = manager_open_for(SM_SAPI_FPM, "arena:shape=bump,chunk=64K,keep=0", 0);
     for (int i = 0; i < 5; i++) {
         sm_request_begin(mm);
         sm_request_end(mm);
@@ -237,7 +237,7 @@ static void keep_is_a_lower_bound(void **state)
 static void a_chunk_that_is_no_power_of_two_is_refused(void **state)
 {
     (void)state;
-    struct sm_config config = {.policy = "arena:chunk=192K"};
+    struct sm_config config = {.policy = "arena:shape=bump,chunk=192K"};
     struct sm_manager *mm = NULL;
     struct sm_error error;
     assert_int_equal(sm_manager_create(&config, &mm, &error), SM_ERR_INVALID_ARGUMENT);
@@ -250,7 +250,7 @@ static void the_limit_refuses_cleanly_and_the_next_request_has_it_all(void **sta
 {
     (void)state;
     static struct object_oracle oracle;
-    struct sm_manager *mm = manager_open_for(SM_SAPI_FPM, "arena", 1 << 20);
+    struct sm_manager *mm = manager_open_for(SM_SAPI_FPM, "arena:shape=bump", 1 << 20);
     size_t first_count = 0;
     for (int request = 0; request < 3; request++) {
         oracle.count = 0;
@@ -276,7 +276,7 @@ static void the_limit_refuses_cleanly_and_the_next_request_has_it_all(void **sta
 static void kept_memory_is_given_up_before_an_allocation_is_refused(void **state)
 {
     (void)state;
-    struct sm_manager *mm = manager_open_for(SM_SAPI_FPM, "arena", 4 << 20);
+    struct sm_manager *mm = manager_open_for(SM_SAPI_FPM, "arena:shape=bump", 4 << 20);
     for (int i = 0; i < 10; i++)
         run_request(mm, 3 << 20);
     assert_true(manager_committed_bytes(mm) >= 3 << 20);
@@ -298,7 +298,7 @@ static void every_single_failure_is_survived(void **state)
     bool failed = true;
     uint64_t fail_after = 1;
     for (; failed; fail_after++) {
-        struct sm_config config = {.policy = "arena:chunk=64K", .fail_alloc_after = fail_after};
+        struct sm_config config = {.policy = "arena:shape=bump,chunk=64K", .fail_alloc_after = fail_after};
         struct sm_manager *mm = manager_open(&config);
         static struct object_oracle oracle;
         oracle.count = 0;
@@ -331,7 +331,7 @@ static bool is_caught(void (*misuse)(struct sm_manager *mm))
     if (child == 0) {
         fclose(stderr);
         /* A sanitizer or an assertion ends the child otherwise; the manager is the child's own (R14). */
-        misuse(manager_open_for(SM_SAPI_FPM, "arena", 0));
+        misuse(manager_open_for(SM_SAPI_FPM, "arena:shape=bump", 0));
         _exit(0);
     }
     int status = 0;
@@ -405,7 +405,7 @@ static void policy_bytes_are_headers_rounding_and_copies(void **state)
 
 int main(void)
 {
-    struct sm_config config = {.sapi = SM_SAPI_FPM, .policy = "arena"};
+    struct sm_config config = {.sapi = SM_SAPI_FPM, .policy = "arena:shape=bump"};
     const struct CMUnitTest tests[] = {
         MANAGER_TEST(request_end_frees_what_the_request_allocated, &config),
         MANAGER_TEST(requests_reuse_the_same_addresses, &config),

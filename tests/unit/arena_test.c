@@ -60,7 +60,7 @@ static void random_operations_agree_with_an_oracle(void **state)
     static struct object_oracle boot;
     static struct object_oracle oracle;
     for (uint64_t seed = 1; seed <= 4; seed++) {
-        struct sm_manager *mm = manager_open_for(SM_SAPI_FPM, "arena:chunk=64K", 0);
+        struct sm_manager *mm = manager_open_for(SM_SAPI_FPM, "arena:shape=bump,chunk=64K", 0);
         boot.count = 0;
         for (int request = 0; request < 5; request++) {
             uint64_t random = seed * 1000 + (uint64_t)request;
@@ -250,7 +250,7 @@ static void a_refused_move_leaves_the_object_and_the_window(void **state)
     (void)state;
     static struct object_oracle oracle;
     oracle.count = 0;
-    struct sm_manager *mm = manager_open_for(SM_SAPI_FPM, "arena", 1 << 20);
+    struct sm_manager *mm = manager_open_for(SM_SAPI_FPM, "arena:shape=bump", 1 << 20);
     struct sm_object *object = leaf_new(mm, 700000);
     oracle_add(&oracle, object);
     assert_null(sm_resize(mm, object, 800000));
@@ -265,7 +265,7 @@ static void a_refused_move_leaves_the_object_and_the_window(void **state)
 
 int main(void)
 {
-    struct sm_config config = {.sapi = SM_SAPI_FPM, .policy = "arena"};
+    struct sm_config config = {.sapi = SM_SAPI_FPM, .policy = "arena:shape=bump"};
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_operations_agree_with_an_oracle),
         MANAGER_TEST(every_block_is_aligned, &config),

@@ -155,7 +155,10 @@ static sm_status start_policy(struct sm_manager *mm, const struct sm_config *con
     sm_status status = mm->ops->create(mm, &mm->policy_options, &mm->policy);
     if (status != SM_OK)
         return status;
-    SM_ASSERT(mm->policy != NULL && mm->policy->ops == mm->ops && mm->policy->mm == mm);
+    SM_ASSERT(mm->policy != NULL && mm->policy->mm == mm);
+    SM_ASSERT(mm->policy->ops->create == mm->ops->create);
+    SM_ASSERT(((mm->policy->ops->capabilities ^ mm->ops->capabilities) & SM_CAP_COUNTS) == 0);
+    mm->ops = mm->policy->ops;
     status = attach_deaths(mm, config);
     if (status == SM_OK)
         status = sm_guards_attach_owner(mm);

@@ -29,6 +29,7 @@ static const struct operation operations[] = {
     OPERATION(store_slow, SM_CAP_BARRIER),
     OPERATION(value_dead, SM_CAP_COUNTS),
     OPERATION(value_candidate, SM_CAP_COUNTS),
+    OPERATION(known_dead, SM_CAP_DEATHS),
     OPERATION(guard_register, SM_CAP_PIN),
     OPERATION(guard_unregister, SM_CAP_PIN),
     OPERATION(pin, SM_CAP_PIN),

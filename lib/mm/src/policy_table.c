@@ -13,8 +13,8 @@ static const struct sm_policy_ops *const policies[] = {
 #undef SM_POLICY
 
 static const char *const capability_names[] = {
-    "resize", "free", "barrier",    "counts",    "pin",       "collect",
-    "retire", "weak", "epoch-tags", "observers", "bulk-free", "concurrent",
+    "resize", "free",       "barrier",   "counts",    "pin",        "collect", "retire",
+    "weak",   "epoch-tags", "observers", "bulk-free", "concurrent", "deaths",
 };
 
 const struct sm_policy_ops *sm_policy_table(size_t index)

@@ -97,10 +97,19 @@ static void run_prompt_destructor(struct sm_manager *mm, struct sm_object *objec
 
 void sm_count_zero_slow(struct sm_manager *mm, struct sm_object *object)
 {
-    if (sm_has(mm, SM_CAP_COUNTS))
+    uint32_t told = mm->ops->capabilities & (SM_CAP_COUNTS | SM_CAP_DEATHS);
+    if ((told & SM_CAP_COUNTS) != 0)
         mm->ops->value_dead(mm->policy, object);
-    else
+    else if (told == 0 || (sm_object_flags(object) & SM_OBJECT_FINALIZABLE) != 0)
         run_prompt_destructor(mm, object);
+    else
+        mm->ops->known_dead(mm->policy, object);
+}
+
+void sm_leaves_count(struct sm_manager *mm)
+{
+    if (mm->hot.counted_tags == SM_TAG_COUNTED)
+        mm->hot.counted_tags |= SM_TAG_COUNTED_LEAF;
 }
 
 void sm_candidate_slow(struct sm_manager *mm, struct sm_object *object)

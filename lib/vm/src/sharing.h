@@ -34,10 +34,10 @@ static inline bool vm_sharing_ask(struct vm *vm, const struct sm_object *object)
     return sm_sharing_answer(vm_manager(vm), vm_sharing_is_shared(vm, object), true);
 }
 
-/** Whether an unshared value has no holder but its place, handles included: what it leaves may be freed. */
-static inline bool vm_sharing_is_exact(struct vm *vm)
+/** Whether `value`, unshared, has no holder but its place, handles included: what it leaves may be freed. */
+static inline bool vm_sharing_is_exact(struct vm *vm, struct sm_value value)
 {
-    return vm_counting(vm) || sm_sharing_is_replayed(vm_manager(vm));
+    return vm_is_counted(vm, value) || sm_sharing_is_replayed(vm_manager(vm));
 }
 
 /** The bit is only written when it changes, for many owners share few strings. */

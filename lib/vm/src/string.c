@@ -124,7 +124,7 @@ static struct vm_string *grow(struct vm *vm, struct vm_place place, struct vm_st
         return string;
     vm_place_move(vm, place, value);
     /* Where nothing counts, a handle may hold the old string unbeknown to the sharing bit: it is left to a cycle. */
-    if (vm_sharing_is_exact(vm))
+    if (vm_sharing_is_exact(vm, value))
         sm_retire(vm_manager(vm), &string->header);
     return (struct vm_string *)resized;
 }

@@ -24,7 +24,7 @@ extern "C" {
 
 /** Payloads up to this size take the inline path; Zend's largest small size. */
 #define SM_INLINE_PAYLOAD_MAX 3072u
-#define SM_SIZE_CLASSES_MAX 40u
+#define SM_SIZE_CLASSES_MAX 200u
 
 /** A free block of a size-class list. */
 struct sm_free_cell {

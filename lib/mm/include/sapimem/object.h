@@ -65,6 +65,8 @@ struct sm_value {
 #define SM_TAG_HEAP UINT64_C(0x80)
 /** Tag bit beside SM_TAG_HEAP: holders are counted even where the policy traces (R12). All values of one object agree on it. */
 #define SM_TAG_COUNTED UINT64_C(0x40)
+/** Tag bit beside SM_TAG_HEAP: as SM_TAG_COUNTED, but only under a policy that reuses what it knows to be dead (SM_CAP_DEATHS). For leaves that many places hold by value. */
+#define SM_TAG_COUNTED_LEAF UINT64_C(0x20)
 
 /** A count that got here is not known any more: it stays, and the object is taken for shared by many. */
 #define SM_COUNT_MAX UINT32_MAX

@@ -35,6 +35,7 @@ enum sm_capability {
     SM_CAP_CONCURRENT =
         1u
         << 11, /**< guarantee: marks beside the program, on as many threads as sm_collector_threads says; implies SM_CAP_COLLECT */
+    SM_CAP_DEATHS = 1u << 12, /**< known_dead: what counts beside tracing show to be dead is reused */
 };
 
 /** Name of one capability bit ("resize", ...); NULL for a bit that means nothing. */
@@ -63,7 +64,10 @@ struct sm_policy_ops {
     /** Why this build cannot run it ("libgc was not found at build time"); NULL: available. */
     const char *unavailable;
 
-    /** Make the policy; `options` outlives it. May fail with any status, detail through sm_policy_fail. */
+    /**
+     * Make the policy; `options` outlives it. May fail with any status, detail through sm_policy_fail. Where options
+     * decide what it can do, its `ops` is another table of the same policy, with capabilities of its own (never SM_CAP_COUNTS).
+     */
     sm_status (*create)(struct sm_manager *mm, const struct sm_option_values *options, struct sm_policy **policy);
     /** Free everything. Destructors have run; the owner is unpinned. */
     void (*destroy)(struct sm_policy *policy);
@@ -81,6 +85,12 @@ struct sm_policy_ops {
     void (*value_dead)(struct sm_policy *policy, struct sm_object *object);
     /** `object` lost a count and keeps others: it may be the root of a dead cycle. Sets SM_OBJECT_CANDIDATE if it keeps it. */
     void (*value_candidate)(struct sm_policy *policy, struct sm_object *object);
+    /**
+     * Beside tracing, `object` lost its last count: its holders by value are gone. Some objects have others, and are
+     * not dead: those with SM_OBJECT_SHARED, SM_OBJECT_INTERNED or SM_OBJECT_COUNTED. Never called for one whose
+     * destructor is to run.
+     */
+    void (*known_dead)(struct sm_policy *policy, struct sm_object *object);
     /** The calling thread's registration with the reclamation domain; on the guard's thread. */
     sm_status (*guard_register)(struct sm_policy *policy, struct sm_guard *guard);
     void (*guard_unregister)(struct sm_policy *policy, struct sm_guard *guard);
@@ -133,6 +143,9 @@ const struct sm_policy_ops *sm_policy_find(const char *name);
 bool sm_reserve(struct sm_manager *mm, size_t bytes);
 /** Give back what sm_reserve granted. Threads: any. Orders: release; pairs with the acquire in sm_reserve. */
 void sm_unreserve(struct sm_manager *mm, size_t bytes);
+
+/** Inside create of a policy with SM_CAP_DEATHS: where arrays and references are counted, count holders of SM_TAG_COUNTED_LEAF as well. */
+void sm_leaves_count(struct sm_manager *mm);
 
 /** Inside alloc_slow and refill: whether the block is for an object without edges. */
 bool sm_alloc_is_leaf(const struct sm_manager *mm);

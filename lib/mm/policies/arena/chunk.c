@@ -9,6 +9,7 @@
 void sm_arena_list_append(struct arena_list *list, struct arena_chunk *chunk)
 {
     chunk->next = NULL;
+    chunk->previous = list->last;
     if (list->last != NULL)
         list->last->next = chunk;
     else
@@ -26,23 +27,33 @@ static void list_prepend_all(struct arena_list *list, struct arena_list *front)
     front->last->next = list->first;
     if (list->last == NULL)
         list->last = front->last;
+    else
+        list->first->previous = front->last;
     list->first = front->first;
     list->count += front->count;
     list->bytes += front->bytes;
     *front = (struct arena_list){0};
 }
 
-/** Unlink the element after `before`; the first one when `before` is NULL. */
-static struct arena_chunk *list_take_after(struct arena_list *list, struct arena_chunk *before)
+void sm_arena_list_remove(struct arena_list *list, struct arena_chunk *chunk)
 {
-    struct arena_chunk **place = before != NULL ? &before->next : &list->first;
-    struct arena_chunk *chunk = *place;
-    SM_ASSERT(chunk != NULL && list->count > 0 && list->bytes >= chunk->bytes);
-    *place = chunk->next;
-    if (list->last == chunk)
-        list->last = before;
+    SM_ASSERT(list->count > 0 && list->bytes >= chunk->bytes);
+    if (chunk->previous != NULL)
+        chunk->previous->next = chunk->next;
+    else
+        list->first = chunk->next;
+    if (chunk->next != NULL)
+        chunk->next->previous = chunk->previous;
+    else
+        list->last = chunk->previous;
     list->count--;
     list->bytes -= chunk->bytes;
+}
+
+static struct arena_chunk *list_take_first(struct arena_list *list)
+{
+    struct arena_chunk *chunk = list->first;
+    sm_arena_list_remove(list, chunk);
     return chunk;
 }
 
@@ -81,7 +92,7 @@ static void unmap(struct arena_store *store, struct arena_chunk *chunk)
 void sm_arena_unmap_all(struct arena_store *store, struct arena_list *list)
 {
     while (list->first != NULL)
-        unmap(store, list_take_after(list, NULL));
+        unmap(store, list_take_first(list));
 }
 
 /** Give back everything that is kept. Returns false when there was nothing. */
@@ -104,9 +115,9 @@ static struct arena_chunk *map(struct arena_store *store, size_t bytes)
 }
 
 /** Make a kept mapping usable again. */
-static struct arena_chunk *reuse(struct arena_list *list, struct arena_chunk *before)
+static struct arena_chunk *reuse(struct arena_list *list, struct arena_chunk *chunk)
 {
-    struct arena_chunk *chunk = list_take_after(list, before);
+    sm_arena_list_remove(list, chunk);
     char *start = sm_arena_first_block(chunk);
     bool untouched = sm_unpoison(start, (size_t)(chunk->end - start), chunk->bytes - sizeof(*chunk));
     /* Fails when something wrote to an object of a request that had ended. */
@@ -119,7 +130,7 @@ static struct arena_chunk *reuse(struct arena_list *list, struct arena_chunk *be
 struct arena_chunk *sm_arena_take_chunk(struct arena_store *store)
 {
     if (store->chunks.first != NULL)
-        return reuse(&store->chunks, NULL);
+        return reuse(&store->chunks, store->chunks.first);
     return map(store, store->chunk_bytes);
 }
 
@@ -128,27 +139,38 @@ struct arena_chunk *sm_arena_take_large(struct arena_store *store, size_t block_
     size_t page_bytes = (size_t)sysconf(_SC_PAGESIZE);
     size_t wanted = (sizeof(struct arena_chunk) + block_bytes + page_bytes - 1) & ~(page_bytes - 1);
     struct arena_chunk *best = NULL;
-    struct arena_chunk *before_best = NULL;
-    struct arena_chunk *before = NULL;
     for (struct arena_chunk *chunk = store->large.first; chunk != NULL; chunk = chunk->next) {
         bool fits = chunk->bytes >= wanted && chunk->bytes - wanted <= wanted / 4;
-        if (fits && (best == NULL || chunk->bytes < best->bytes)) {
+        if (fits && (best == NULL || chunk->bytes < best->bytes))
             best = chunk;
-            before_best = before;
-        }
-        before = chunk;
     }
-    return best != NULL ? reuse(&store->large, before_best) : map(store, wanted);
+    return best != NULL ? reuse(&store->large, best) : map(store, wanted);
 }
 
 /* ---- Between requests. ---- */
 
+static void poison_all(struct arena_chunk *chunk)
+{
+    char *start = sm_arena_first_block(chunk);
+    /* Parts of it may be forbidden already, which the pattern must reach as well. */
+    __asan_unpoison_memory_region(start, chunk->bytes - sizeof(*chunk));
+    sm_poison(start, (size_t)(chunk->end - start), chunk->bytes - sizeof(*chunk));
+}
+
 static void poison_list(const struct arena_list *list)
 {
-    for (struct arena_chunk *chunk = list->first; chunk != NULL; chunk = chunk->next) {
-        char *start = sm_arena_first_block(chunk);
-        sm_poison(start, (size_t)(chunk->end - start), chunk->bytes - sizeof(*chunk));
+    for (struct arena_chunk *chunk = list->first; chunk != NULL; chunk = chunk->next)
+        poison_all(chunk);
+}
+
+void sm_arena_keep_large(struct arena_store *store, struct arena_chunk *chunk, size_t bytes_max)
+{
+    if (store->large.bytes + chunk->bytes > bytes_max) {
+        unmap(store, chunk);
+        return;
     }
+    poison_all(chunk);
+    sm_arena_list_append(&store->large, chunk);
 }
 
 /** Keep the first mappings of `list` as long as they stay within both bounds; give back the others. */
@@ -156,7 +178,7 @@ static void trim(struct arena_store *store, struct arena_list *list, uint64_t co
 {
     struct arena_list kept = {0};
     while (list->first != NULL) {
-        struct arena_chunk *chunk = list_take_after(list, NULL);
+        struct arena_chunk *chunk = list_take_first(list);
         if (kept.count < count_max && kept.bytes + chunk->bytes <= bytes_max)
             sm_arena_list_append(&kept, chunk);
         else
@@ -165,15 +187,30 @@ static void trim(struct arena_store *store, struct arena_list *list, uint64_t co
     *list = kept;
 }
 
+static void trim_to_mean(struct arena_store *store, uint64_t chunk_count, uint64_t large_bytes)
+{
+    sm_arena_mean_add(&store->chunk_use, chunk_count);
+    sm_arena_mean_add(&store->large_use, large_bytes);
+    uint64_t mean = sm_arena_mean(&store->chunk_use), least = store->keep_bytes / store->chunk_bytes;
+    trim(store, &store->chunks, mean > least ? mean : least, UINT64_MAX);
+    trim(store, &store->large, UINT64_MAX, sm_arena_mean(&store->large_use));
+}
+
+static void trim_to_bytes(struct arena_store *store, uint64_t bytes_max)
+{
+    trim(store, &store->chunks, UINT64_MAX, bytes_max);
+    trim(store, &store->large, UINT64_MAX, bytes_max - store->chunks.bytes);
+}
+
 void sm_arena_give_back(struct arena_store *store, struct arena_list *chunks, struct arena_list *large)
 {
-    sm_arena_mean_add(&store->chunk_use, chunks->count);
-    sm_arena_mean_add(&store->large_use, large->bytes);
+    uint64_t chunk_count = chunks->count, large_bytes = large->bytes;
     poison_list(chunks);
     poison_list(large);
     list_prepend_all(&store->chunks, chunks);
     list_prepend_all(&store->large, large);
-    uint64_t keep_chunks = sm_arena_mean(&store->chunk_use);
-    trim(store, &store->chunks, keep_chunks > store->keep_chunks ? keep_chunks : store->keep_chunks, UINT64_MAX);
-    trim(store, &store->large, UINT64_MAX, sm_arena_mean(&store->large_use));
+    if (store->pages == ARENA_PAGES_RETAIN)
+        trim_to_mean(store, chunk_count, large_bytes);
+    else
+        trim_to_bytes(store, store->pages == ARENA_PAGES_DROP ? 0 : store->keep_bytes);
 }

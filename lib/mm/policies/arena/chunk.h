@@ -18,10 +18,20 @@
  * A mapping that is kept for later is empty: `end` says how far its blocks reached, for the poison check.
  */
 struct arena_chunk {
-    struct arena_chunk *next;
+    struct arena_chunk *next, *previous;
     char *end;           /**< past its last block; stale while the window is here, for then the cursor says */
     size_t bytes;        /**< of the mapping, this header included */
     uint64_t generation; /**< request that owns its blocks: the stamp that shows a use after request end */
+    bool is_large;       /**< of one block */
+};
+
+_Static_assert(sizeof(struct arena_chunk) % SM_ALIGNMENT == 0, "blocks are aligned");
+
+/** What becomes of a request's mappings when it ends. */
+enum arena_pages {
+    ARENA_PAGES_RETAIN, /**< as many stay as the recent requests used on average, and at least `keep_bytes` */
+    ARENA_PAGES_DROP,   /**< none */
+    ARENA_PAGES_KEEP,   /**< at most `keep_bytes` */
 };
 
 /** A list that knows its last element and its sums. */
@@ -41,7 +51,8 @@ struct arena_mean {
 struct arena_store {
     struct sm_manager *mm;
     size_t chunk_bytes;
-    size_t keep_chunks; /**< at least so many chunks are kept */
+    enum arena_pages pages;
+    uint64_t keep_bytes;
     struct arena_list chunks, large;
     struct arena_mean chunk_use, large_use; /**< of the recent requests: chunks, and bytes of large mappings */
 };
@@ -57,6 +68,7 @@ static inline char *sm_arena_room_end(struct arena_chunk *chunk)
 }
 
 void sm_arena_list_append(struct arena_list *list, struct arena_chunk *chunk);
+void sm_arena_list_remove(struct arena_list *list, struct arena_chunk *chunk);
 
 /** Take the next value into the mean. */
 void sm_arena_mean_add(struct arena_mean *mean, uint64_t value);
@@ -68,7 +80,10 @@ struct arena_chunk *sm_arena_take_chunk(struct arena_store *store);
 /** Likewise for one block of `block_bytes`: the closest kept mapping that wastes at most a quarter, else a new one. */
 struct arena_chunk *sm_arena_take_large(struct arena_store *store, size_t block_bytes);
 
-/** A request is over: empty its mappings, keep what the recent requests used on average, give back the rest. */
+/** `chunk`, of no list, is empty: keep it unless more than `bytes_max` would be kept so. */
+void sm_arena_keep_large(struct arena_store *store, struct arena_chunk *chunk, size_t bytes_max);
+
+/** A request is over: empty its mappings, keep what `pages` says, give back the rest. */
 void sm_arena_give_back(struct arena_store *store, struct arena_list *chunks, struct arena_list *large);
 /** Give back every mapping of `list`, which is empty then. */
 void sm_arena_unmap_all(struct arena_store *store, struct arena_list *list);

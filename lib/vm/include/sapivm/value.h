@@ -28,7 +28,8 @@ struct vm_weak_map;
  * The PHP type, in the tag's low bits beside SM_TAG_HEAP. Zero is "undefined", so zeroed memory is valid.
  *
  * The tag of an array, of a reference, and of an object or generator whose destructor is to run at its last drop has
- * SM_TAG_COUNTED besides: make values by the functions below, and ask for the type by vm_tag_of.
+ * SM_TAG_COUNTED besides: make values by the functions below, and ask for the type by vm_tag_of. A string's has
+ * SM_TAG_COUNTED_LEAF, always.
  */
 enum vm_tag {
     VM_UNDEF = 0,
@@ -36,7 +37,7 @@ enum vm_tag {
     VM_BOOL = 2,
     VM_INT = 3,
     VM_FLOAT = 4,
-    VM_STRING = 5 | SM_TAG_HEAP,
+    VM_STRING = 5 | SM_TAG_HEAP | SM_TAG_COUNTED_LEAF,
     VM_ARRAY = 6 | SM_TAG_HEAP,
     VM_OBJECT = 7 | SM_TAG_HEAP,
     VM_REFERENCE = 8 | SM_TAG_HEAP,
