@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# scripts/linked-compare, trigger-cost and policy-table: a row for every side, checksums that agree, whole documents, bad
+# scripts/linked-compare, trigger-cost, policy-table and arena-shapes: a row for every side, checksums that agree, whole documents, bad
 # input in one line. Runs are short; no time is asserted.
 set -euo pipefail
 : "${SAPIMEM_HARNESS:?set by CTest}" "${SAPIMEM_SOURCE_DIR:?set by CTest}"
@@ -28,6 +28,10 @@ refused trigger-cost --sizes=much
 refused policy-table --workloads=chrun
 refused policy-table --trace=absent
 refused policy-table --out=/proc/absent
+"$scripts/arena-shapes" --help | grep "^usage: scripts/arena-shapes" >help
+for bad in --nonsense --runs=0 --scale=0 --traces=absent --workloads=fpm-pgae --out=/proc/absent; do
+    refused arena-shapes $bad
+done
 
 "$scripts/linked-compare" --objects=2k --iterations=30 --graphs=50 --touch=1 --runs=2 --policies='refcount;epoch:reclaim=inline' \
     --json=linked.json >linked 2>progress
@@ -35,6 +39,8 @@ refused policy-table --out=/proc/absent
     --runs=2 --json=triggers.json >triggers 2>>progress
 "$scripts/policy-table" --all --workloads='linked:objects=500;stack:depth=500,garbage=500' --alloc=2M --runs=2 \
     --policies='epoch:reclaim=inline;refcount' --out=. >table 2>>progress
+
+"$scripts/arena-shapes" --workloads=fpm-page:posts=1,comments=1,paragraphs=1 --runs=1 --out=. >shapes 2>>progress
 
 /usr/bin/python3 - "$SAPIMEM_SOURCE_DIR" <<'PY'
 import json, pathlib, shutil, sys
@@ -65,4 +71,11 @@ verdicts = table[table.index("## Where counting wins"):]
 for title in ["linked:objects=500", "stack:depth=500,garbage=500", *traces]:
     line = next(line for line in verdicts.splitlines() if line.startswith(f"| {title} |"))
     assert any(verdict in line for verdict in ("counting wins", "epoch wins", "neither")), line
+
+shapes = json.load(open("arena-shapes.json"))["results"]["fpm-page:posts=1,comments=1,paragraphs=1"]
+assert len(shapes) == 10 and all(runs[0]["status"] == "ok" for runs in shapes.values()), shapes
+assert len({runs[0]["checksum"] for runs in shapes.values()}) == 1
+faults = {policy: runs[0]["minor_faults"] for policy, runs in shapes.items()}
+assert faults["arena:shape=bump,pages=drop"] > faults["arena:shape=bump,pages=retain"] + 1000, faults
+assert open("arena-shapes.md").read().rstrip() == open("shapes").read().rstrip()
 PY

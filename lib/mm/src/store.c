@@ -88,8 +88,6 @@ void sm_write_slot(struct sm_manager *mm, void *slot, bool is_pointer, struct sm
 /* Beside tracing a count decides sharing and when a destructor runs, never reclamation (R12): the object is left to a cycle. */
 static void run_prompt_destructor(struct sm_manager *mm, struct sm_object *object)
 {
-    if ((sm_object_flags(object) & SM_OBJECT_FINALIZABLE) == 0)
-        return;
     object->count = 1;
     sm_finalizer_run_now(mm, object);
     object->count -= object->count != SM_COUNT_MAX;
@@ -97,12 +95,11 @@ static void run_prompt_destructor(struct sm_manager *mm, struct sm_object *objec
 
 void sm_count_zero_slow(struct sm_manager *mm, struct sm_object *object)
 {
-    uint32_t told = mm->ops->capabilities & (SM_CAP_COUNTS | SM_CAP_DEATHS);
-    if ((told & SM_CAP_COUNTS) != 0)
+    if (sm_has(mm, SM_CAP_COUNTS))
         mm->ops->value_dead(mm->policy, object);
-    else if (told == 0 || (sm_object_flags(object) & SM_OBJECT_FINALIZABLE) != 0)
+    else if (SM_UNLIKELY((sm_object_flags(object) & SM_OBJECT_FINALIZABLE) != 0))
         run_prompt_destructor(mm, object);
-    else
+    else if (sm_has(mm, SM_CAP_DEATHS))
         mm->ops->known_dead(mm->policy, object);
 }
 

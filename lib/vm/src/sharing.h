@@ -57,8 +57,10 @@ static inline void vm_sharing_add_key(struct vm *vm, struct vm_string *key)
 /** A second owner of `value` comes into being, which counts its hold itself where holders are counted. */
 static inline void vm_sharing_add_owner(struct vm *vm, struct sm_value value)
 {
-    enum vm_tag tag = vm_tag_of(value);
-    if ((tag == VM_STRING || tag == VM_ARRAY) && !vm_is_counted(vm, value))
+    /* Without the bits for counting the two tags follow each other: one comparison. */
+    const uint64_t counting = SM_TAG_COUNTED | SM_TAG_COUNTED_LEAF;
+    uint64_t type = value.tag & ~counting;
+    if ((type == (VM_STRING & ~counting) || type == VM_ARRAY) && !vm_is_counted(vm, value))
         vm_sharing_mark(sm_value_object(value));
 }
 

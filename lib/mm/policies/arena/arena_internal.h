@@ -77,11 +77,14 @@ struct arena_policy {
     uint64_t generation;  /**< of the current or next request */
     enum arena_shape shape;
     unsigned slack_percent;
-    uint64_t reuse_after_bytes; /**< what a request takes before it gives anything back */
-    uint64_t request_bytes;     /**< what this one took from chunks so far */
-    uint64_t join_at_bytes;     /**< chunks' bytes at which what is free is joined next */
-    uint64_t plain_max_bytes;   /**< payloads up to this one go to an inline list when they die */
-    bool gives_back;            /**< what dies now is of use: never outside requests */
+    uint64_t reuse_after_bytes;            /**< what a request takes before it gives anything back */
+    uint64_t request_bytes;                /**< what this one took from chunks so far */
+    uint64_t stretch_bytes;                /**< of window that is opened next */
+    uint64_t births_before, deaths_before; /**< when the last stretch was opened */
+    uint64_t join_at_bytes;                /**< chunks' bytes at which what is free is joined next */
+    uint64_t joined_dead_bytes;            /**< what had died when it was joined last */
+    uint64_t plain_max_bytes;              /**< payloads up to this one go to an inline list when they die */
+    bool gives_back;                       /**< what dies now is of use: never outside requests */
     struct arena_backlog backlog;
     struct arena_free free;
 };
@@ -117,7 +120,7 @@ static inline bool arena_is_free(const struct sm_object *object)
 
 static inline bool arena_is_filler(const struct sm_object *object)
 {
-    return !arena_is_free(object) && object->type == ARENA_FILLER_TYPE;
+    return object->type == ARENA_FILLER_TYPE && !arena_is_free(object);
 }
 
 static inline char *arena_block_end(const struct sm_object *object)
@@ -127,13 +130,14 @@ static inline char *arena_block_end(const struct sm_object *object)
     return (char *)(uintptr_t)object + bytes;
 }
 
-/** Past the filler behind `object`, or past the object when none follows. `end` is its mapping's. */
+/** Past the filler behind `object`, which is no free block, or past the object when none follows. `end` is its mapping's. */
 static inline char *arena_room_end_of(const struct sm_object *object, char *end)
 {
-    char *next = arena_block_end(object);
+    char *next = (char *)(uintptr_t)object + sm_block_bytes((size_t)object->payload_bytes);
     SM_ASSERT(next <= end);
-    return next < end && arena_is_filler((const struct sm_object *)next) ? arena_block_end((struct sm_object *)next)
-                                                                         : next;
+    if (next == end || !arena_is_filler((const struct sm_object *)next))
+        return next;
+    return next + sm_block_bytes((size_t)((const struct sm_object *)next)->payload_bytes);
 }
 
 /** Whether `object` belongs to the request that is open: only then is what dies given back. */

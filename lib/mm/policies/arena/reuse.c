@@ -12,8 +12,13 @@
  */
 #include "arena/arena_internal.h"
 
-/** Bytes of window that are opened at once where something was given back before. */
-enum { STRETCH_BYTES = 512 };
+#include "manager_internal.h"
+
+/**
+ * Bytes of window that are opened at once: few where much dies, for what is in the lists waits meanwhile; more and more
+ * where fewer than one block dies for so many that are made.
+ */
+enum { STRETCH_BYTES = 512, STRETCH_BYTES_MAX = 64 * 1024, BIRTHS_TO_DEATH = 4 };
 /** Chunks' bytes at which what is free is joined for the first time. */
 enum { JOIN_FIRST_BYTES = 4 << 20 };
 /** Holes of the same class that are looked at before a larger class is, and lists of larger small blocks. */
@@ -239,14 +244,16 @@ static size_t join_chunk(struct arena_policy *arena, struct arena_chunk *chunk)
 /**
  * A new chunk would be next: join what is free, if so much may be that it pays. False: it was not, or too little is.
  *
- * Each time that this finds half of the chunks free the program allocates as much before the next one; where it does not,
+ * Nothing is looked at unless half as much has died since the last time. Each time that half of the chunks is free the program allocates as much before the next one; where it does not,
  * the next one comes at twice the size. So it costs a few steps for each block that is allocated, whatever the program does.
  */
 static bool join_if_worth(struct arena_policy *arena)
 {
     size_t bytes = arena->request.chunks.bytes;
-    if (bytes < arena->join_at_bytes)
+    uint64_t dead_bytes = arena->base.mm->counters.dead_bytes;
+    if (bytes < arena->join_at_bytes || dead_bytes - arena->joined_dead_bytes < bytes / 2)
         return false;
+    arena->joined_dead_bytes = dead_bytes;
     close_stretch(arena);
     clear_lists(arena);
     size_t free_bytes = 0;
@@ -288,10 +295,23 @@ static char *take_frontier(struct arena_policy *arena, size_t bytes)
     return start;
 }
 
+/** What died since the last stretch says how long the next one is. */
+static void adapt_stretch(struct arena_policy *arena)
+{
+    uint64_t births = arena_hot(arena)->alloc_count - arena->births_before;
+    uint64_t deaths = arena->base.mm->counters.dead_objects - arena->deaths_before;
+    arena->births_before += births;
+    arena->deaths_before += deaths;
+    if (deaths * BIRTHS_TO_DEATH >= births)
+        arena->stretch_bytes = STRETCH_BYTES;
+    else if (arena->stretch_bytes < STRETCH_BYTES_MAX)
+        arena->stretch_bytes *= 2;
+}
+
 static size_t stretch_bytes(const struct arena_policy *arena, size_t least_bytes)
 {
     size_t room = frontier_room(arena->request.chunks.last);
-    uint64_t wanted = arena->gives_back ? STRETCH_BYTES : arena->reuse_after_bytes - arena->request_bytes;
+    uint64_t wanted = arena->gives_back ? arena->stretch_bytes : arena->reuse_after_bytes - arena->request_bytes;
     if (wanted < least_bytes)
         wanted = least_bytes;
     wanted = (wanted + SM_ALIGNMENT - 1) & ~(uint64_t)(SM_ALIGNMENT - 1);
@@ -342,6 +362,7 @@ static bool next_stretch(struct arena_policy *arena, size_t block_bytes)
     }
     if (!make_frontier(arena, block_bytes))
         return false;
+    adapt_stretch(arena);
     size_t bytes = stretch_bytes(arena, block_bytes);
     open_stretch(arena, take_frontier(arena, bytes), bytes);
     return true;
@@ -462,6 +483,8 @@ void arena_reuse_begin(struct arena_policy *arena)
     clear_lists(arena);
     arena->request_bytes = 0;
     arena->join_at_bytes = JOIN_FIRST_BYTES;
+    arena->joined_dead_bytes = arena->base.mm->counters.dead_bytes;
+    arena->stretch_bytes = STRETCH_BYTES;
     arena->gives_back = arena->reuse_after_bytes == 0;
     arena_hot(arena)->size_class_of = arena->free.class_of_words;
 }
