@@ -345,6 +345,20 @@ static void large_blocks_are_used_again(void **state)
     sm_manager_destroy(mm);
 }
 
+static void mappings_of_dead_large_blocks_are_kept_for_the_next_request(void **state)
+{
+    (void)state;
+    struct sm_manager *mm = manager_open_for(SM_SAPI_FPM, "arena:reuse-after=0", 0);
+    for (int request = 0; request < 3; request++) {
+        assert_int_equal(sm_request_begin(mm), SM_OK);
+        for (int i = 0; i < 10; i++)
+            sm_retire(mm, leaf_new(mm, 100000));
+        assert_int_equal(sm_request_end(mm), SM_OK);
+        assert_in_range(manager_committed_bytes(mm), 100000, 110000);
+    }
+    sm_manager_destroy(mm);
+}
+
 static void nothing_is_reused_before_reuse_after(void **state)
 {
     (void)state;
@@ -499,6 +513,7 @@ int main(void)
         cmocka_unit_test(only_reuse_finds_what_lies_between_living_blocks),
         cmocka_unit_test(a_growing_string_leaves_little),
         cmocka_unit_test(large_blocks_are_used_again),
+        cmocka_unit_test(mappings_of_dead_large_blocks_are_kept_for_the_next_request),
         cmocka_unit_test(nothing_is_reused_before_reuse_after),
         cmocka_unit_test(what_is_retired_too_early_is_still_no_object),
         cmocka_unit_test(slack_is_an_option),

@@ -204,7 +204,8 @@ static void trim_to_bytes(struct arena_store *store, uint64_t bytes_max)
 
 void sm_arena_give_back(struct arena_store *store, struct arena_list *chunks, struct arena_list *large)
 {
-    uint64_t chunk_count = chunks->count, large_bytes = large->bytes;
+    uint64_t chunk_count = chunks->count, large_bytes = store->large_peak_bytes;
+    store->large_peak_bytes = 0;
     poison_list(chunks);
     poison_list(large);
     list_prepend_all(&store->chunks, chunks);

@@ -54,7 +54,8 @@ struct arena_store {
     enum arena_pages pages;
     uint64_t keep_bytes;
     struct arena_list chunks, large;
-    struct arena_mean chunk_use, large_use; /**< of the recent requests: chunks, and bytes of large mappings */
+    struct arena_mean chunk_use, large_use; /**< of the recent requests: chunks, and bytes of large mappings at most */
+    size_t large_peak_bytes;                /**< most bytes of large mappings that this request had at a time */
 };
 
 static inline char *sm_arena_first_block(struct arena_chunk *chunk)

@@ -2,7 +2,7 @@
 #include "arena/arena_internal.h"
 
 /** Mappings of dead blocks that are kept for the same request, in chunks' bytes. */
-enum { KEPT_CHUNKS_MAX = 1 };
+enum { KEPT_CHUNKS_MAX = 4 };
 
 void *arena_large_alloc(struct arena_policy *arena, size_t block_bytes, size_t room_bytes)
 {
@@ -15,6 +15,8 @@ void *arena_large_alloc(struct arena_policy *arena, size_t block_bytes, size_t r
     chunk->generation = arena_active_generation(arena);
     chunk->end = sm_arena_first_block(chunk) + block_bytes;
     sm_arena_list_append(&arena->active->large, chunk);
+    if (arena->request.large.bytes > arena->store.large_peak_bytes)
+        arena->store.large_peak_bytes = arena->request.large.bytes;
     arena->used_bytes += block_bytes;
     return sm_arena_first_block(chunk);
 }
