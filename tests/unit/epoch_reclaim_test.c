@@ -124,7 +124,9 @@ static void test_inline_backlog_stays_within_thresholds(void **state)
 {
     (void)state;
     struct graph graph;
-    struct sm_config config = {.policy = "epoch:reclaim=inline,young=never", .pacing = "fixed:1M"};
+    struct sm_config config = {.policy = "epoch:reclaim=inline,young=never",
+                               .pacing = "fixed:1M",
+                               .collector_threads = SM_COLLECTOR_THREADS_NONE};
     graph_open(&graph, &config);
     sm_pin(sm_owner_guard(graph.mm), SM_HERE);
     assert_true(churn(&graph, INLINE_WORK_BYTES));
@@ -140,7 +142,9 @@ static void test_inline_backlog_grows_under_an_observer_and_falls_after_it(void 
     (void)state;
     struct graph graph;
     struct reader reader;
-    struct sm_config config = {.policy = "epoch:reclaim=inline,young=never", .pacing = "fixed:1M"};
+    struct sm_config config = {.policy = "epoch:reclaim=inline,young=never",
+                               .pacing = "fixed:1M",
+                               .collector_threads = SM_COLLECTOR_THREADS_NONE};
     graph_open(&graph, &config);
     reader_start(&reader, graph.mm);
     reader_do(&reader, READER_PIN);
