@@ -38,7 +38,7 @@ struct hx_report {
     struct hx_guard_log guards;
     struct hx_sampler sampler;
     struct hx_notes notes;
-    struct hx_card *card; /**< NULL: nobody asked; owned by whoever asked */
+    struct hx_card *card;          /**< NULL: nobody asked; owned by whoever asked */
     struct hx_burst_report *burst; /**< of a run over several processes; NULL: the run was one */
 };
 
