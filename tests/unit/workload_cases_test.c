@@ -36,6 +36,8 @@ static const struct workload_case {
     {"cli-cache", "entries=30,lookups=40,resident=20,snapshot=on", "entries=31,lookups=40,resident=20,snapshot=on", 10,
      100},
     {"cli-leak", "orders=10", "orders=10,leak=2K", 10, 50},
+    {"cli-ast", "functions=2,symbols=20,spread=0.5", "functions=2,symbols=20,spread=0.5,cyclic=0.5", 5, 50},
+    {"cli-ast", "functions=2,symbols=20,spread=0,cyclic=0", "functions=2,symbols=21,spread=0,cyclic=0", 5, 50},
 };
 enum { CASES = sizeof(cases) / sizeof(cases[0]) };
 
