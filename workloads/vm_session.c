@@ -52,19 +52,23 @@ static void run_boot(struct vm *vm, void *context)
     iteration->body(session);
 }
 
-sm_status vm_session_create(size_t state_bytes, const struct wl_ops *ops, const struct wl_config *config,
-                            void (*boot)(struct vm_session *session), struct wl_instance **instance,
-                            struct sm_error *error)
+/* A run-loop iteration, or, in a script, a part of the one that goes on. */
+static sm_status run(struct vm_session *session, const char *site, void (*body)(struct vm *vm, void *context),
+                     struct iteration *iteration)
 {
-    struct vm_session *session = (struct vm_session *)calloc(1, state_bytes);
-    if (session == NULL)
-        return SM_ERR_OUT_OF_MEMORY;
-    sm_status status = vm_session_open(session, ops, config, error);
-    if (status != SM_OK) {
-        free(session);
-        return status;
-    }
-    status = vm_iteration(session->vm, SM_HERE, run_boot, &(struct iteration){session, boot});
+    if (!session->in_script)
+        return vm_iteration(session->vm, site, body, iteration);
+    vm_frame_enter(session->vm, 0);
+    sm_status status = vm_try(session->vm, body, iteration);
+    vm_frame_leave(session->vm);
+    vm_safepoint(session->vm);
+    return status;
+}
+
+static sm_status boot_session(struct vm_session *session, void (*boot)(struct vm_session *session),
+                              struct wl_instance **instance, struct sm_error *error)
+{
+    sm_status status = run(session, SM_HERE, run_boot, &(struct iteration){session, boot});
     if (status == SM_OK) {
         *instance = &session->instance;
         return SM_OK;
@@ -76,10 +80,53 @@ sm_status vm_session_create(size_t state_bytes, const struct wl_ops *ops, const 
     return status;
 }
 
+static struct vm_session *open_session(size_t state_bytes, const struct wl_ops *ops, const struct wl_config *config,
+                                       sm_status *status, struct sm_error *error)
+{
+    struct vm_session *session = (struct vm_session *)calloc(1, state_bytes);
+    *status = session == NULL ? SM_ERR_OUT_OF_MEMORY : vm_session_open(session, ops, config, error);
+    if (*status == SM_OK)
+        return session;
+    free(session);
+    return NULL;
+}
+
+sm_status vm_session_create(size_t state_bytes, const struct wl_ops *ops, const struct wl_config *config,
+                            void (*boot)(struct vm_session *session), struct wl_instance **instance,
+                            struct sm_error *error)
+{
+    sm_status status;
+    struct vm_session *session = open_session(state_bytes, ops, config, &status, error);
+    return session == NULL ? status : boot_session(session, boot, instance, error);
+}
+
+sm_status vm_session_create_script(size_t state_bytes, const struct wl_ops *ops, const struct wl_config *config,
+                                   void (*boot)(struct vm_session *session), struct wl_instance **instance,
+                                   struct sm_error *error)
+{
+    sm_status status;
+    struct vm_session *session = open_session(state_bytes, ops, config, &status, error);
+    if (session == NULL)
+        return status;
+    sm_pin(sm_owner_guard(session->instance.mm), SM_HERE);
+    session->in_script = true;
+    return boot_session(session, boot, instance, error);
+}
+
+void vm_session_leave_script(struct vm_session *session)
+{
+    if (!session->in_script)
+        return;
+    session->in_script = false;
+    sm_safepoint_boundary(session->instance.mm);
+    sm_unpin(sm_owner_guard(session->instance.mm));
+}
+
 void vm_session_destroy(struct wl_instance *instance)
 {
     if (instance == NULL)
         return;
+    vm_session_leave_script(vm_session_of(instance));
     vm_session_close(vm_session_of(instance));
     free(instance);
 }
@@ -88,7 +135,7 @@ enum wl_step vm_session_iterate(struct wl_instance *instance, const char *site,
                                 void (*body)(struct vm_session *session))
 {
     struct vm_session *session = vm_session_of(instance);
-    sm_status status = vm_iteration(session->vm, site, run_body, &(struct iteration){session, body});
+    sm_status status = run(session, site, run_body, &(struct iteration){session, body});
     if (status == SM_OK)
         instance->steps_done++;
     return vm_session_step_result(session, status);

@@ -19,6 +19,7 @@ struct vm_session {
     enum wl_fault fault;
     uint64_t fault_period;
     uint64_t dying_count; /**< objects that a leak fault has looked at */
+    bool in_script;       /**< between vm_session_create_script and vm_session_leave_script */
 };
 
 /** Create the VM and fill the session in. Errors: as vm_create; nothing is left behind then. */
@@ -41,7 +42,7 @@ sm_status vm_session_create(size_t state_bytes, const struct wl_ops *ops, const 
 /** Destroy it. NULL is fine. */
 void vm_session_destroy(struct wl_instance *instance);
 
-/** A step that is one run-loop iteration of `body`. */
+/** A step that is one run-loop iteration of `body`; of a script, a part of the one that goes on, with a safepoint at its end. */
 enum wl_step vm_session_iterate(struct wl_instance *instance, const char *site,
                                 void (*body)(struct vm_session *session));
 
@@ -49,6 +50,17 @@ static inline struct vm_session *vm_session_of(struct wl_instance *instance)
 {
     return (struct vm_session *)instance;
 }
+
+/**
+ * For a program that never leaves its first run-loop iteration: as vm_session_create, but the guard that the iteration begins
+ * with is pinned before `boot` and held until vm_session_leave_script, and nothing between is a boundary.
+ */
+sm_status vm_session_create_script(size_t state_bytes, const struct wl_ops *ops, const struct wl_config *config,
+                                   void (*boot)(struct vm_session *session), struct wl_instance **instance,
+                                   struct sm_error *error);
+
+/** Its end: a boundary, and the guard's release. vm_session_destroy does it where it is still to be done. */
+void vm_session_leave_script(struct vm_session *session);
 
 /** The end of a run of which nothing lives on that could be read back. */
 enum wl_step vm_session_finish(struct wl_instance *instance);

@@ -35,6 +35,7 @@ refused php8.2 "$php/fpm_page.php" --steps=many
 refused php8.2 "$php/collector_shapes.php" square
 refused php8.2 "$php/linked.php" --objects=0
 refused php8.2 "$php/cli_ast.php" --functions=0
+refused php8.2 "$php/cli_batch.php" --lines=0
 php8.2 "$php/cli_queue.php" --write-messages=6 --messages="$work/messages"
 for decoder in bytes json; do
     php8.2 "$php/cli_queue.php" --steps=8 --messages="$work/messages" --decoder=$decoder >"$work/$decoder"
