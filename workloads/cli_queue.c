@@ -1,8 +1,8 @@
 /*
  * Workload "cli-queue": a long-running job worker (story S1 of the study; calibrated to cli-laravel-queue).
  *
- * A job is one vm_iteration: take a message, decode it, query and hydrate families of models, whose
- * children may point back to their parent, render them, log, use the bounded cache.
+ * A job is one vm_iteration and works off a batch of orders one by one: take the order's message, decode it, query
+ * and hydrate a family of models, whose children may point back to their parent, render it, let go of it; then log.
  */
 #include "queue.h"
 
@@ -39,8 +39,9 @@ static const struct sm_option option_table[OPTION_COUNT] = {
                        "models refer to the container, and so to all that lives on"},
 };
 
-/* Locals of a job's frame. */
-enum { MESSAGE, DATA, JOB, MODELS, OUTPUT, OPEN, JOB_LOCALS };
+/* Locals of a job's and of an order's frame. */
+enum { JOB, JOB_LOCALS };
+enum { MESSAGE, DOCUMENT, FAMILY, TRANSACTION, ORDER_LOCALS };
 
 extern const struct wl_ops wl_cli_queue;
 
@@ -64,37 +65,22 @@ static struct queue *queue_of(struct wl_instance *instance)
     return (struct queue *)instance;
 }
 
-/* ---- A job ---- */
+/* ---- An order ---- */
 
-static bool receive(struct queue *queue)
+/* The text goes once it is decoded. */
+static bool receive(struct queue *queue, uint64_t index)
 {
     struct vm *vm = queue_vm(queue);
-    struct message_shape shape = {queue->job, (uint32_t)queue->options.order_count,
+    struct message_shape shape = {1 + queue->job * queue->options.order_count + index,
                                   (uint32_t)queue->options.relation_count};
     message_write(&queue->message, &queue->random, &shape);
     if (queue->message.failed)
         vm_bailout(vm, SM_ERR_OUT_OF_MEMORY);
     struct vm_string *text = vm_string_new(vm, queue->message.bytes, queue->message.length);
     vm_local_set(vm, MESSAGE, vm_string_value(text));
-    struct sm_value data = message_decode(vm, &queue->session.work, text);
-    if (vm_tag_of(data) != VM_ARRAY)
-        return false;
-    vm_local_set(vm, DATA, data);
-    return true;
-}
-
-static void make_job(struct queue *queue)
-{
-    struct vm *vm = queue_vm(queue);
-    struct vm_object *job = vm_object_new(vm, queue->classes[CLASS_JOB]);
-    vm_local_set(vm, JOB, vm_object_value(job));
-    vm_local_set(vm, MODELS, vm_array_value(vm_array_new(vm, VM_ARRAY_PACKED, 0)));
-    vm_local_set(vm, OPEN, vm_array_value(vm_array_new(vm, VM_ARRAY_PACKED, 0)));
-    vm_object_set(vm, job, JOB_MESSAGE, vm_value_copy(vm, vm_local_get(vm, MESSAGE)));
-    vm_object_set(vm, job, JOB_DATA, vm_value_copy(vm, vm_local_get(vm, DATA)));
-    vm_object_set(vm, job, JOB_ATTEMPTS, vm_int(1));
-    if (queue->options.linked)
-        vm_object_set(vm, job, JOB_CONTAINER, vm_value_copy(vm, vm_object_value(queue->container)));
+    vm_local_set(vm, DOCUMENT, message_decode(vm, &queue->session.work, text));
+    vm_local_set(vm, MESSAGE, vm_undef());
+    return vm_tag_of(vm_local_get(vm, DOCUMENT)) == VM_ARRAY;
 }
 
 /* The share is spread evenly over all orders of all jobs, so that it holds in any stretch of the run. */
@@ -105,122 +91,118 @@ static bool order_is_cyclic(const struct queue *queue, uint64_t index)
     return (uint64_t)((order + 1) * share) > (uint64_t)(order * share);
 }
 
-static void open_transaction(struct queue *queue, uint64_t index, struct vm_object *model)
+static void open_transaction(struct queue *queue, uint64_t index)
 {
     struct vm *vm = queue_vm(queue);
     struct vm_object *transaction = vm_object_new(vm, queue->classes[CLASS_TRANSACTION]);
     uint64_t token = queue->job * queue->options.order_count + index;
     vm_object_set(vm, transaction, TRANSACTION_TOKEN, vm_int((int64_t)token));
-    vm_object_set(vm, transaction, TRANSACTION_MODEL, vm_value_copy(vm, vm_object_value(model)));
-    vm_array_append(vm, queue_local_array(queue, OPEN), vm_object_value(transaction));
-}
-
-static void hydrate_orders(struct queue *queue)
-{
-    struct vm *vm = queue_vm(queue);
-    const struct vm_array *orders =
-        vm_as_array(vm_array_get_key(queue_local_array(queue, DATA), queue->keys[KEY_ORDERS]));
-    struct vm_array_entry entry;
-    uint64_t index = 0;
-    for (size_t position = 0; vm_array_next(orders, &position, &entry); index++) {
-        struct vm_object *parent = queue_hydrate_order(queue, vm_as_array(entry.value), order_is_cyclic(queue, index));
-        vm_array_append(vm, queue_local_array(queue, MODELS), vm_object_value(parent));
-        if (index % ORDERS_PER_TRANSACTION == 0)
-            open_transaction(queue, index, parent);
-        vm_safepoint(vm);
-    }
-}
-
-static void render(struct queue *queue)
-{
-    struct vm *vm = queue_vm(queue);
-    vm_local_set(vm, OUTPUT, vm_string_value(vm_string_with_capacity(vm, 256)));
-    struct vm_array_entry entry;
-    for (size_t position = 0; vm_array_next(queue_local_array(queue, MODELS), &position, &entry);)
-        queue_render_family(queue, vm_as_object(entry.value), OUTPUT);
-}
-
-static void write_log(struct queue *queue)
-{
-    uint64_t model_count = vm_array_count(queue_local_array(queue, MODELS)) * (queue->options.relation_count + 1);
-    for (uint64_t i = 0; i < 4; i++)
-        queue_log(queue, model_count + i, vm_as_string(vm_local_get(queue_vm(queue), OUTPUT))->length);
+    vm_object_set(vm, transaction, TRANSACTION_MODEL, vm_value_copy(vm, vm_local_get(vm, FAMILY)));
+    vm_local_set(vm, TRANSACTION, vm_object_value(transaction));
 }
 
 /* ---- Faults ---- */
 
-/* The cast's object, not the text it was made from: a second model's family instead of the first's own. */
+/* Of the order's two dates: "created_at" refers to the object of "updated_at". */
 static void flip_edge(struct queue *queue)
 {
     struct vm *vm = queue_vm(queue);
-    const struct vm_array *models = queue_local_array(queue, MODELS);
-    struct vm_object *first = vm_as_object(vm_array_get_index(models, 0));
-    const struct vm_object *second = vm_as_object(vm_array_get_index(models, 1));
-    vm_object_set(vm, first, MODEL_RELATIONS, vm_value_copy(vm, vm_object_get(second, MODEL_RELATIONS)));
+    struct vm_array *attributes =
+        vm_array_write(vm, vm_object_place(queue_local_object(queue, FAMILY), MODEL_ATTRIBUTES));
+    struct sm_value updated = vm_array_get_key(attributes, queue->keys[KEY_UPDATED_AT]);
+    vm_array_set_key(vm, attributes, queue->keys[KEY_CREATED_AT], vm_value_copy(vm, updated));
 }
 
 static void flip_byte(struct queue *queue)
 {
-    struct vm_string *output = vm_as_string(vm_local_get(queue_vm(queue), OUTPUT));
+    struct vm_string *output = vm_as_string(vm_object_get(queue_local_object(queue, JOB), JOB_OUTPUT));
     output->data[output->length / 2] ^= 1;
 }
 
-/* Of the models that die with this job. */
+/* Of the models that die with this family. */
 static void leak_some(struct queue *queue)
 {
-    struct vm_array_entry entry;
-    for (size_t position = 0; vm_array_next(queue_local_array(queue, MODELS), &position, &entry);) {
+    struct sm_value parent = vm_local_get(queue_vm(queue), FAMILY);
+    if (vm_session_leak_strikes(&queue->session))
+        vm_session_leak(&queue->session, parent);
+    struct vm_array_entry child;
+    const struct vm_array *children = queue_children(queue, vm_as_object(parent));
+    for (size_t position = 0; vm_array_next(children, &position, &child);)
         if (vm_session_leak_strikes(&queue->session))
-            vm_session_leak(&queue->session, entry.value);
-        struct vm_array_entry child;
-        const struct vm_array *children = queue_children(queue, vm_as_object(entry.value));
-        for (size_t inner = 0; vm_array_next(children, &inner, &child);)
-            if (vm_session_leak_strikes(&queue->session))
-                vm_session_leak(&queue->session, child.value);
-    }
+            vm_session_leak(&queue->session, child.value);
 }
 
-static void inject_faults(struct queue *queue)
+static void inject_family_faults(struct queue *queue, uint64_t index)
 {
-    if (vm_session_fault_strikes(&queue->session, WL_FAULT_FLIP_EDGE))
+    if (index == 0 && vm_session_fault_strikes(&queue->session, WL_FAULT_FLIP_EDGE))
         flip_edge(queue);
-    if (vm_session_fault_strikes(&queue->session, WL_FAULT_FLIP_BYTE))
-        flip_byte(queue);
     if (queue->session.fault == WL_FAULT_LEAK)
         leak_some(queue);
 }
 
-/* ---- Reading back ---- */
+/* ---- A job ---- */
 
-static void read_back(struct queue *queue)
+/* Everything of the order dies with its frame but what is in the job's output, and in cycles. */
+static void work_off_order(struct queue *queue, uint64_t index, struct vm_object *job)
 {
     struct vm *vm = queue_vm(queue);
-    struct vm_session *session = &queue->session;
-    vm_session_fold_value(session, vm_local_get(vm, DATA), 8);
-    struct vm_array_entry entry;
-    for (size_t position = 0; vm_array_next(queue_local_array(queue, MODELS), &position, &entry);)
-        queue_fold_family(queue, vm_as_object(entry.value));
-    vm_session_fold_value(session, vm_local_get(vm, OUTPUT), 1);
+    vm_frame_enter(vm, ORDER_LOCALS);
+    if (receive(queue, index)) {
+        vm_session_fold_value(&queue->session, vm_local_get(vm, DOCUMENT), 8);
+        struct sm_value document = vm_local_take(vm, DOCUMENT);
+        struct vm_object *parent = queue_hydrate_order(queue, document, order_is_cyclic(queue, index));
+        vm_local_set(vm, FAMILY, vm_object_value(parent));
+        if (index % ORDERS_PER_TRANSACTION == 0)
+            open_transaction(queue, index);
+        inject_family_faults(queue, index);
+        queue_render_family(queue, parent, vm_object_place(job, JOB_OUTPUT));
+        queue_fold_family(queue, parent);
+    } else {
+        queue->failed_check = true;
+    }
+    vm_frame_leave(vm);
+}
+
+static struct vm_object *make_job(struct queue *queue)
+{
+    struct vm *vm = queue_vm(queue);
+    struct vm_object *job = vm_object_new(vm, queue->classes[CLASS_JOB]);
+    vm_local_set(vm, JOB, vm_object_value(job));
+    vm_object_set(vm, job, JOB_OUTPUT, vm_string_value(vm_string_with_capacity(vm, 256)));
+    vm_object_set(vm, job, JOB_ATTEMPTS, vm_int(1));
+    if (queue->options.linked)
+        vm_object_set(vm, job, JOB_CONTAINER, vm_value_copy(vm, vm_object_value(queue->container)));
+    return job;
+}
+
+static void write_log(struct queue *queue, uint64_t output_bytes)
+{
+    uint64_t model_count = queue->options.order_count * (queue->options.relation_count + 1);
+    for (uint64_t i = 0; i < 4; i++)
+        queue_log(queue, model_count + i, output_bytes);
+}
+
+static void read_back(struct queue *queue, struct sm_value output)
+{
+    vm_session_fold_value(&queue->session, output, 1);
     queue_world_fold(queue, false);
-    vm_session_fold(session, session->work.accumulator);
+    vm_session_fold(&queue->session, queue->session.work.accumulator);
 }
 
 static void run_job(struct vm *vm, void *context)
 {
     struct queue *queue = (struct queue *)context;
     vm_frame_enter(vm, JOB_LOCALS);
-    if (receive(queue)) {
-        make_job(queue);
-        hydrate_orders(queue);
-        struct vm_object *job = vm_as_object(vm_local_get(vm, JOB));
-        vm_object_set(vm, job, JOB_MODELS, vm_value_copy(vm, vm_local_get(vm, MODELS)));
-        render(queue);
-        write_log(queue);
-        inject_faults(queue);
-        read_back(queue);
-    } else {
-        queue->failed_check = true;
+    struct vm_object *job = make_job(queue);
+    for (uint64_t i = 0; i < queue->options.order_count && !queue->failed_check; i++) {
+        work_off_order(queue, i, job);
+        vm_safepoint(vm);
     }
+    if (vm_session_fault_strikes(&queue->session, WL_FAULT_FLIP_BYTE))
+        flip_byte(queue);
+    struct sm_value output = vm_object_get(job, JOB_OUTPUT);
+    write_log(queue, vm_as_string(output)->length);
+    read_back(queue, output);
     vm_frame_leave(vm);
 }
 

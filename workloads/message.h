@@ -1,5 +1,5 @@
 /**
- * Job messages: JSON text as a broker delivers it, and the decoder that turns it into arrays and strings.
+ * Messages: JSON text as a broker delivers it, and the decoder that turns it into arrays and strings.
  */
 #ifndef MESSAGE_H
 #define MESSAGE_H
@@ -7,14 +7,13 @@
 #include "mutator_work.h"
 #include "text.h"
 
-/** Size of a message. */
+/** What a message is about. */
 struct message_shape {
-    uint64_t job;
-    uint32_t order_count;
-    uint32_t item_count; /**< of each order */
+    uint64_t order_id;
+    uint32_t item_count; /**< of the order */
 };
 
-/** Write the message of a job into `buffer`, replacing what is there. */
+/** Write the document of one order into `buffer`, replacing what is there. */
 void message_write(struct text_buffer *buffer, struct wl_random *random, const struct message_shape *shape);
 
 /**

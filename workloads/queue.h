@@ -22,8 +22,6 @@ enum queue_key {
     KEY_NOTE,
     KEY_CUSTOMER,
     KEY_STATUS,
-    KEY_PLACED,
-    KEY_COMMENT,
     KEY_ITEMS,
     KEY_ORDERS,
     KEY_ORDER_ID,
@@ -72,7 +70,7 @@ enum {
 };
 enum { SERVICE_NAME, SERVICE_CONTAINER, SERVICE_CONFIG, SERVICE_CALLS, SERVICE_PROPERTIES = 10 };
 enum { CACHE_ENTRIES, CACHE_ORDER, CACHE_HAND, CACHE_STORED, CACHE_PROPERTIES };
-enum { LOG_LINES, LOG_POSITION, LOG_WRITTEN, LOG_PROPERTIES };
+enum { LOG_LINES, LOG_POSITION, LOG_WRITTEN, LOG_IGNORED, LOG_PROPERTIES };
 enum { CALLBACK_KIND, CALLBACK_TARGET, CALLBACK_ARGUMENTS, CALLBACK_RESULT, CALLBACK_PROPERTIES };
 enum {
     MODEL_ATTRIBUTES,
@@ -90,7 +88,7 @@ enum { BUILDER_TABLE, BUILDER_WHERES, BUILDER_BINDINGS, BUILDER_COLUMNS, BUILDER
 enum { STATEMENT_SQL, STATEMENT_BINDINGS, STATEMENT_ROWS, STATEMENT_COUNT, STATEMENT_PROPERTIES = 20 };
 enum { COLLECTION_ITEMS, COLLECTION_CLASS, COLLECTION_PROPERTIES };
 enum { DATE_TIMESTAMP, DATE_ZONE, DATE_TEXT, DATE_PROPERTIES };
-enum { JOB_CONTAINER, JOB_MESSAGE, JOB_DATA, JOB_MODELS, JOB_ATTEMPTS, JOB_PROPERTIES = 12 };
+enum { JOB_CONTAINER, JOB_OUTPUT, JOB_ATTEMPTS, JOB_PROPERTIES = 12 };
 enum { TRANSACTION_TOKEN, TRANSACTION_MODEL, TRANSACTION_PROPERTIES };
 
 struct queue_options {
@@ -160,6 +158,9 @@ struct sm_value queue_cache_fetch(struct queue *queue, uint64_t product);
 /** Write a line over the oldest one of the log ring. */
 void queue_log(struct queue *queue, uint64_t model_count, uint64_t output_bytes);
 
+/** A line of detail about a model, below the level that is logged: its context is made, counted and dropped. */
+void queue_log_detail(struct queue *queue, const struct vm_object *model);
+
 /** Fold samples of cache and log into the checksum; `everything`: all of both. */
 void queue_world_fold(struct queue *queue, bool everything);
 
@@ -169,16 +170,31 @@ uint64_t queue_world_block_bytes(const struct queue_options *options);
 /* ---- queue_query.c: query builder, statement, rows ---- */
 
 /**
- * Build, compile and run the query that finds `sources` (a list of decoded arrays, or one of them) in `table`.
+ * Build, compile and run the query that finds `sources` (a decoded order, or the list of its items) in `table`.
  *
  * Returns:     the packed list of row arrays, owned.
  */
 struct sm_value queue_query(struct queue *queue, const char *table, const struct vm_array *sources, int64_t parent_id);
 
+/* ---- queue_casts.c: attributes that become objects ---- */
+
+/** How the database writes a date, and how one is shown, for queue_date_text. */
+#define QUEUE_DATE_STORED "%Y-%m-%d %H:%M:%S"
+#define QUEUE_DATE_SHOWN "%Y-%m-%dT%H:%M:%S.000000Z"
+
+/** Text of a time in seconds, as strftime makes it of UTC. Returns owned. */
+struct vm_string *queue_date_text(struct vm *vm, int64_t stamp, const char *format);
+
+/** hasGetMutator(): whether the container binds something to the attribute's method, whose name is made to ask. */
+bool queue_has_mutator(struct queue *queue, enum queue_key key);
+
+/** Make an object of an attribute that is a date, once the model's class was asked. `model` is rooted by the caller. */
+void queue_cast_date(struct queue *queue, struct vm_object *model, enum queue_key key);
+
 /* ---- queue_models.c: hydration and relations ---- */
 
-/** Hydrate the model of a decoded order, with its children. Returns the parent model, owned. */
-struct vm_object *queue_hydrate_order(struct queue *queue, struct vm_array *order, bool cyclic);
+/** Hydrate the model of a decoded order (taken: it goes once its rows are made), with its children. Returns the parent model, owned. */
+struct vm_object *queue_hydrate_order(struct queue *queue, struct sm_value order, bool cyclic);
 
 /** The children of a parent model: a packed list, borrowed. */
 struct vm_array *queue_children(const struct queue *queue, const struct vm_object *parent);
@@ -191,7 +207,7 @@ void queue_fold_family(struct queue *queue, const struct vm_object *parent);
 
 /* ---- queue_render.c: arrays and text from models ---- */
 
-/** Append a parent and its children to the output string in local `output` of the innermost frame. */
-void queue_render_family(struct queue *queue, struct vm_object *parent, uint32_t output);
+/** Append a parent and its children to the string in place `output`, whose owner the caller has rooted. */
+void queue_render_family(struct queue *queue, struct vm_object *parent, struct vm_place output);
 
 #endif

@@ -1,11 +1,11 @@
-/* Hydration: rows become models with attribute arrays, casts, events and relations that may point back. */
+/* Hydration: rows become models with attribute arrays, events and relations that may point back. */
 #include "queue.h"
 
 #include <assert.h>
 
 /* Locals of a model's and of a family's frame. */
 enum { MODEL, ATTRIBUTES, ARGUMENTS, MODEL_LOCALS };
-enum { PARENT, ROWS, CHILDREN, CHILD, PENDING, TOTAL, FAMILY_LOCALS };
+enum { ORDER, PARENT, ROWS, CHILDREN, CHILD, PENDING, TOTAL, FAMILY_LOCALS };
 
 struct sm_value queue_attribute(const struct queue *queue, const struct vm_object *model, enum queue_key key)
 {
@@ -27,71 +27,6 @@ static void fill_model(struct queue *queue, struct sm_value row)
     vm_object_set(vm, model, MODEL_EXISTS, vm_bool(true));
     vm_object_set(vm, model, MODEL_TOTAL, vm_int(0));
     queue_work(queue, 8);
-}
-
-/* "created_at" and the like become objects; their text is the attribute's own. */
-static struct vm_object *make_date(struct queue *queue, struct vm_string *text)
-{
-    struct vm *vm = queue_vm(queue);
-    struct vm_object *date = vm_object_new(vm, queue->classes[CLASS_DATE]);
-    int64_t stamp = 0;
-    for (size_t i = 0; i < text->length; i++)
-        stamp = stamp * 10 + (text->data[i] - '0');
-    vm_object_set(vm, date, DATE_TIMESTAMP, vm_int(stamp));
-    vm_object_set(vm, date, DATE_ZONE, queue_key_value(queue, KEY_ZONE));
-    vm_object_set(vm, date, DATE_TEXT, vm_value_copy(vm, vm_string_value(text)));
-    return date;
-}
-
-/* getCasts(): the class's casts merged with the key's, a new array at every call. */
-static struct vm_array *merge_casts(struct queue *queue)
-{
-    static const enum queue_key columns[] = {KEY_ID, KEY_PRICE, KEY_QUANTITY, KEY_CREATED_AT, KEY_UPDATED_AT};
-    struct vm *vm = queue_vm(queue);
-    struct vm_array *casts = vm_array_new(vm, VM_ARRAY_HASH, 0);
-    for (size_t i = 0; i < sizeof(columns) / sizeof(columns[0]); i++)
-        vm_array_set_key(vm, casts, queue->keys[columns[i]], queue_key_value(queue, columns[i]));
-    queue_work(queue, 1);
-    return casts;
-}
-
-/* getDates(): a list, likewise new at every call. */
-static struct vm_array *list_dates(struct queue *queue)
-{
-    struct vm *vm = queue_vm(queue);
-    struct vm_array *dates = vm_array_new(vm, VM_ARRAY_PACKED, 0);
-    vm_array_append(vm, dates, queue_key_value(queue, KEY_CREATED_AT));
-    vm_array_append(vm, dates, queue_key_value(queue, KEY_UPDATED_AT));
-    queue_work(queue, 1);
-    return dates;
-}
-
-/* hasCast() and isDateAttribute(): two arrays are made to answer one question. */
-static bool is_date(struct queue *queue, enum queue_key key)
-{
-    struct vm *vm = queue_vm(queue);
-    struct vm_array *casts = merge_casts(queue);
-    struct vm_array *dates = list_dates(queue);
-    bool listed = false;
-    struct vm_array_entry entry;
-    for (size_t position = 0; vm_array_next(dates, &position, &entry);)
-        listed = listed || vm_as_string(entry.value) == queue->keys[key];
-    bool cast = vm_tag_of(vm_array_get_key(casts, queue->keys[key])) == VM_STRING;
-    vm_value_drop(vm, vm_array_value(dates));
-    vm_value_drop(vm, vm_array_value(casts));
-    return cast && listed;
-}
-
-static void cast_date(struct queue *queue, enum queue_key key)
-{
-    struct vm *vm = queue_vm(queue);
-    struct vm_object *model = queue_local_object(queue, MODEL);
-    if (!is_date(queue, key))
-        return;
-    struct vm_object *date = make_date(queue, vm_as_string(queue_attribute(queue, model, key)));
-    struct vm_array *attributes = vm_array_write(vm, vm_object_place(model, MODEL_ATTRIBUTES));
-    vm_array_set_key(vm, attributes, queue->keys[key], vm_object_value(date));
-    queue_work(queue, 4);
 }
 
 /* An event object goes to the listeners with its arguments in a list, which dies with the call. */
@@ -136,9 +71,10 @@ static struct vm_object *hydrate(struct queue *queue, struct sm_value row)
     vm_frame_enter(vm, MODEL_LOCALS);
     fill_model(queue, row);
     fire_event(queue, 0);
-    cast_date(queue, KEY_CREATED_AT);
-    cast_date(queue, KEY_UPDATED_AT);
+    queue_cast_date(queue, queue_local_object(queue, MODEL), KEY_CREATED_AT);
+    queue_cast_date(queue, queue_local_object(queue, MODEL), KEY_UPDATED_AT);
     compare_original(queue);
+    queue_log_detail(queue, queue_local_object(queue, MODEL));
     vm_safepoint(vm);
     struct sm_value model = vm_local_take(vm, MODEL);
     vm_frame_leave(vm);
@@ -147,21 +83,34 @@ static struct vm_object *hydrate(struct queue *queue, struct sm_value row)
 
 /* ---- Families ---- */
 
-static void hydrate_parent(struct queue *queue, struct vm_array *order, int64_t id)
+static int64_t order_id(const struct queue *queue)
+{
+    return vm_as_int(vm_array_get_key(queue_local_array(queue, ORDER), queue->keys[KEY_ID]));
+}
+
+static void hydrate_parent(struct queue *queue)
 {
     struct vm *vm = queue_vm(queue);
-    vm_local_set(vm, ROWS, queue_query(queue, "orders", order, id));
-    struct sm_value row = vm_array_get_index(vm_as_array(vm_local_get(vm, ROWS)), 0);
+    vm_local_set(vm, ROWS, queue_query(queue, "orders", queue_local_array(queue, ORDER), order_id(queue)));
+    struct sm_value row = vm_array_get_index(queue_local_array(queue, ROWS), 0);
     vm_local_set(vm, PARENT, vm_object_value(hydrate(queue, row)));
     if (queue->options.linked)
         vm_object_set(vm, queue_local_object(queue, PARENT), MODEL_CONTAINER,
                       vm_value_copy(vm, vm_object_value(queue->container)));
 }
 
-static void hydrate_children(struct queue *queue, const struct vm_array *items, int64_t parent_id, bool cyclic)
+/* The document goes before the models come. */
+static void fetch_items(struct queue *queue)
 {
     struct vm *vm = queue_vm(queue);
-    vm_local_set(vm, ROWS, queue_query(queue, "items", items, parent_id));
+    struct sm_value items = vm_array_get_key(queue_local_array(queue, ORDER), queue->keys[KEY_ITEMS]);
+    vm_local_set(vm, ROWS, queue_query(queue, "items", vm_as_array(items), order_id(queue)));
+    vm_local_set(vm, ORDER, vm_undef());
+}
+
+static void hydrate_children(struct queue *queue, bool cyclic)
+{
+    struct vm *vm = queue_vm(queue);
     vm_local_set(vm, CHILDREN, vm_array_value(vm_array_new(vm, VM_ARRAY_PACKED, 0)));
     struct vm_array_entry entry;
     for (size_t position = 0; vm_array_next(vm_as_array(vm_local_get(vm, ROWS)), &position, &entry);) {
@@ -244,13 +193,14 @@ static void run_callbacks(struct queue *queue)
     vm_object_set(vm, queue_local_object(queue, PARENT), MODEL_TOTAL, vm_int(sum));
 }
 
-struct vm_object *queue_hydrate_order(struct queue *queue, struct vm_array *order, bool cyclic)
+struct vm_object *queue_hydrate_order(struct queue *queue, struct sm_value order, bool cyclic)
 {
     struct vm *vm = queue_vm(queue);
-    int64_t id = vm_as_int(vm_array_get_key(order, queue->keys[KEY_ID]));
     vm_frame_enter(vm, FAMILY_LOCALS);
-    hydrate_parent(queue, order, id);
-    hydrate_children(queue, vm_as_array(vm_array_get_key(order, queue->keys[KEY_ITEMS])), id, cyclic);
+    vm_local_set(vm, ORDER, order);
+    hydrate_parent(queue);
+    fetch_items(queue);
+    hydrate_children(queue, cyclic);
     set_relation(queue);
     queue_callbacks(queue);
     run_callbacks(queue);

@@ -1,10 +1,13 @@
 /* A query as a framework makes one: builder object, clauses as arrays, SQL joined from pieces, a statement, rows. */
 #include "queue.h"
 
+#include <assert.h>
+#include <stdio.h>
+
 enum { COLUMN_COUNT = 4, WHERE_COUNT = 2 };
 
 /* Locals of a query's frame. */
-enum { BUILDER, PIECES, SQL, STATEMENT, ROWS, ROW, TOTAL, QUERY_LOCALS };
+enum { BUILDER, SQL, STATEMENT, ROWS, ROW, TOTAL, QUERY_LOCALS };
 
 static struct vm_array *make_where(struct queue *queue, enum queue_key column, int64_t value)
 {
@@ -54,7 +57,7 @@ static void build(struct queue *queue, const char *table, int64_t parent_id)
     struct vm *vm = queue_vm(queue);
     struct vm_object *builder = vm_object_new(vm, queue->classes[CLASS_BUILDER]);
     vm_local_set(vm, BUILDER, vm_object_value(builder));
-    vm_object_set(vm, builder, BUILDER_TABLE, vm_string_value(vm_string_new(vm, table, strlen(table))));
+    vm_object_set(vm, builder, BUILDER_TABLE, vm_string_value(vm_string_format(vm, "app_%s", table)));
     vm_object_set(vm, builder, BUILDER_WHERES, vm_array_value(make_wheres(queue, parent_id)));
     vm_object_set(vm, builder, BUILDER_BINDINGS, vm_array_value(make_bindings(queue, parent_id)));
     vm_object_set(vm, builder, BUILDER_COLUMNS, vm_array_value(make_columns(queue)));
@@ -62,62 +65,69 @@ static void build(struct queue *queue, const char *table, int64_t parent_id)
     queue_work(queue, 12);
 }
 
-/* "`name`": names are quoted one by one, each a string of its own. */
-static struct vm_string *quote_name(struct vm *vm, const struct vm_string *name)
+/* "`table`.`name`": names are qualified and quoted one by one, each a string of its own. */
+static struct vm_string *quote_name(struct vm *vm, const struct vm_string *table, const struct vm_string *name)
 {
-    struct vm_string *quoted = vm_string_new(vm, NULL, name->length + 2);
-    quoted->data[0] = '`';
-    memcpy(quoted->data + 1, name->data, name->length);
-    quoted->data[name->length + 1] = '`';
+    struct vm_string *quoted = vm_string_new(vm, NULL, (size_t)(table->length + name->length) + 5);
+    int length = snprintf(quoted->data, quoted->length + 1, "`%s`.`%s`", table->data, name->data);
+    assert((uint64_t)length == quoted->length);
+    (void)length;
     return quoted;
 }
 
-static void append_piece(struct queue *queue, const char *prefix, const struct vm_string *text)
+static struct vm_string *table_of(const struct queue *queue)
 {
-    struct vm *vm = queue_vm(queue);
-    vm_array_append(vm, queue_local_array(queue, PIECES), vm_string_value(text_prefix(vm, prefix, text)));
+    return vm_as_string(vm_object_get(queue_local_object(queue, BUILDER), BUILDER_TABLE));
 }
 
-/* "select `id`, `name` ...": a list of quoted names, joined and prefixed. */
-static void compile_columns(struct queue *queue)
+static void append_text(struct queue *queue, const char *text)
+{
+    text_append(queue_vm(queue), vm_local_place(queue_vm(queue), SQL), text);
+}
+
+static void append_name(struct queue *queue, const struct vm_string *name)
 {
     struct vm *vm = queue_vm(queue);
+    struct vm_string *quoted = quote_name(vm, table_of(queue), name);
+    text_append_string(vm, vm_local_place(vm, SQL), quoted);
+    vm_value_drop(vm, vm_string_value(quoted));
+    queue_work(queue, 1);
+}
+
+/* "select `id`, `name` ...": quoted names, each appended and dropped. */
+static void compile_columns(struct queue *queue)
+{
     const struct vm_array *columns = vm_as_array(vm_object_get(queue_local_object(queue, BUILDER), BUILDER_COLUMNS));
-    struct vm_array *quoted = vm_array_new(vm, VM_ARRAY_PACKED, 0);
     struct vm_array_entry entry;
-    for (size_t position = 0; vm_array_next(columns, &position, &entry);)
-        vm_array_append(vm, quoted, vm_string_value(quote_name(vm, vm_as_string(entry.value))));
-    struct vm_string *joined = text_join(vm, quoted, ", ");
-    append_piece(queue, "select ", joined);
-    vm_value_drop(vm, vm_string_value(joined));
-    vm_value_drop(vm, vm_array_value(quoted));
-    queue_work(queue, 4);
+    const char *separator = "select ";
+    for (size_t position = 0; vm_array_next(columns, &position, &entry); separator = ", ") {
+        append_text(queue, separator);
+        append_name(queue, vm_as_string(entry.value));
+    }
+    append_text(queue, " from ");
+    append_text(queue, table_of(queue)->data);
+    queue_work(queue, 2);
 }
 
 static void compile_wheres(struct queue *queue)
 {
-    struct vm *vm = queue_vm(queue);
     const struct vm_array *wheres = vm_as_array(vm_object_get(queue_local_object(queue, BUILDER), BUILDER_WHERES));
     struct vm_array_entry entry;
-    const char *prefix = "where ";
-    for (size_t position = 0; vm_array_next(wheres, &position, &entry); prefix = "and ") {
-        struct sm_value column = vm_array_get_key(vm_as_array(entry.value), queue->keys[KEY_COLUMN]);
-        struct vm_string *quoted = quote_name(vm, vm_as_string(column));
-        append_piece(queue, prefix, quoted);
-        vm_value_drop(vm, vm_string_value(quoted));
-        append_piece(queue, "= ?", queue->keys[KEY_BOOLEAN]);
-        queue_work(queue, 2);
+    const char *word = " where ";
+    for (size_t position = 0; vm_array_next(wheres, &position, &entry); word = " and ") {
+        append_text(queue, word);
+        append_name(queue, vm_as_string(vm_array_get_key(vm_as_array(entry.value), queue->keys[KEY_COLUMN])));
+        append_text(queue, " = ?");
+        queue_work(queue, 1);
     }
 }
 
 static void compile(struct queue *queue)
 {
     struct vm *vm = queue_vm(queue);
-    vm_local_set(vm, PIECES, vm_array_value(vm_array_new(vm, VM_ARRAY_PACKED, 0)));
+    vm_local_set(vm, SQL, vm_string_value(vm_string_new(vm, NULL, 0)));
     compile_columns(queue);
-    append_piece(queue, "from ", vm_as_string(vm_object_get(queue_local_object(queue, BUILDER), BUILDER_TABLE)));
     compile_wheres(queue);
-    vm_local_set(vm, SQL, vm_string_value(text_join(vm, queue_local_array(queue, PIECES), " ")));
     vm_safepoint(vm);
 }
 
@@ -136,23 +146,22 @@ static void prepare(struct queue *queue)
 
 /* ---- Rows: every string comes anew, as from a driver ---- */
 
-static void copy_string_field(struct queue *queue, struct vm_array *row, const struct vm_array *source,
-                              enum queue_key from, enum queue_key to)
+/* What the message says of an order and of an item: "id" and "customer", or id and quantity. */
+static void fill_from_order(struct queue *queue, struct vm_array *row, const struct vm_array *order)
 {
     struct vm *vm = queue_vm(queue);
-    struct sm_value value = vm_array_get_key(source, queue->keys[from]);
-    if (vm_tag_of(value) != VM_STRING)
-        return;
-    const struct vm_string *text = vm_as_string(value);
-    vm_array_set_key(vm, row, queue->keys[to], vm_string_value(vm_string_new(vm, text->data, (size_t)text->length)));
+    const struct vm_string *customer = vm_as_string(vm_array_get_key(order, queue->keys[KEY_CUSTOMER]));
+    struct sm_value name = vm_string_value(vm_string_new(vm, customer->data, (size_t)customer->length));
+    vm_array_set_key(vm, row, queue->keys[KEY_ID], vm_array_get_key(order, queue->keys[KEY_ID]));
+    vm_array_set_key(vm, row, queue->keys[KEY_NAME], name);
 }
 
-static void copy_plain_field(struct queue *queue, struct vm_array *row, const struct vm_array *source,
-                             enum queue_key key)
+static void fill_from_item(struct queue *queue, struct vm_array *row, const struct vm_array *item)
 {
-    struct sm_value value = vm_array_get_key(source, queue->keys[key]);
-    if (vm_tag_of(value) != VM_UNDEF)
-        vm_array_set_key(queue_vm(queue), row, queue->keys[key], vm_value_copy(queue_vm(queue), value));
+    struct vm *vm = queue_vm(queue);
+    vm_array_set_key(vm, row, queue->keys[KEY_ID], vm_array_get_index(item, 0));
+    vm_array_set_key(vm, row, queue->keys[KEY_NAME], vm_string_value(text_words(vm, &queue->random, 2)));
+    vm_array_set_key(vm, row, queue->keys[KEY_QUANTITY], vm_array_get_index(item, 1));
 }
 
 static void fill_row(struct queue *queue, const struct vm_array *source, int64_t parent_id)
@@ -160,18 +169,20 @@ static void fill_row(struct queue *queue, const struct vm_array *source, int64_t
     struct vm *vm = queue_vm(queue);
     struct vm_array *row = vm_array_new(vm, VM_ARRAY_HASH, 0);
     vm_local_set(vm, ROW, vm_array_value(row));
-    copy_plain_field(queue, row, source, KEY_ID);
+    if (source->kind == VM_ARRAY_HASH)
+        fill_from_order(queue, row, source);
+    else
+        fill_from_item(queue, row, source);
     vm_array_set_key(vm, row, queue->keys[KEY_ORDER_ID], vm_int(parent_id));
-    copy_string_field(queue, row, source, KEY_CUSTOMER, KEY_NAME);
-    copy_string_field(queue, row, source, KEY_NAME, KEY_NAME);
-    copy_plain_field(queue, row, source, KEY_QUANTITY);
     unsigned word_count = 3 + (unsigned)wl_random_below(&queue->random, 8);
     vm_array_set_key(vm, row, queue->keys[KEY_NOTE], vm_string_value(text_words(vm, &queue->random, word_count)));
     int64_t cents = (int64_t)wl_random_below(&queue->random, 100000);
     vm_array_set_key(vm, row, queue->keys[KEY_PRICE], vm_int(cents));
     int64_t stamp = 1700000000 + (int64_t)wl_random_below(&queue->random, 50000000);
-    vm_array_set_key(vm, row, queue->keys[KEY_CREATED_AT], vm_string_value(text_number(vm, stamp)));
-    vm_array_set_key(vm, row, queue->keys[KEY_UPDATED_AT], vm_string_value(text_number(vm, stamp + 86400)));
+    vm_array_set_key(vm, row, queue->keys[KEY_CREATED_AT],
+                     vm_string_value(queue_date_text(vm, stamp, QUEUE_DATE_STORED)));
+    vm_array_set_key(vm, row, queue->keys[KEY_UPDATED_AT],
+                     vm_string_value(queue_date_text(vm, stamp + 86400, QUEUE_DATE_STORED)));
 }
 
 static void fetch_row(struct queue *queue, const struct vm_array *source, int64_t parent_id)
@@ -185,7 +196,7 @@ static void fetch_row(struct queue *queue, const struct vm_array *source, int64_
     vm_safepoint(vm);
 }
 
-/* A single hash array is its own only source. */
+/* An order is its own only source. */
 static void fetch_rows(struct queue *queue, const struct vm_array *sources, int64_t parent_id)
 {
     struct vm_array_entry entry;

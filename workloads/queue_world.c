@@ -11,10 +11,9 @@ enum { EVICTION_LOOKS_MAX = 8 };
 enum { LISTENER_COUNT = 4, SAMPLES_PER_FOLD = 4 };
 
 static const char *const key_texts[KEY_COUNT] = {
-    "id",         "name",   "title",  "tags",     "hits",          "price",   "quantity", "note",
-    "customer",   "status", "placed", "comment",  "items",         "orders",  "order_id", "created_at",
-    "updated_at", "type",   "column", "operator", "value",         "boolean", "select",   "where",
-    "driver",     "host",   "retry",  "dsn",      "Europe/Zurich",
+    "id",     "name",    "title",  "tags",     "hits",       "price",      "quantity", "note",   "customer",
+    "status", "items",   "orders", "order_id", "created_at", "updated_at", "type",     "column", "operator",
+    "value",  "boolean", "select", "where",    "driver",     "host",       "retry",    "dsn",    "Europe/Zurich",
 };
 
 /* Names in slot order: a class of N properties has the first N of these. */
@@ -255,6 +254,18 @@ void queue_log(struct queue *queue, uint64_t model_count, uint64_t output_bytes)
     (void)increment(vm, queue->log, LOG_WRITTEN, INT64_MAX);
 }
 
+void queue_log_detail(struct queue *queue, const struct vm_object *model)
+{
+    struct vm *vm = queue_vm(queue);
+    struct vm_array *fields = vm_array_new(vm, VM_ARRAY_HASH, 0);
+    vm_array_set_key(vm, fields, queue->keys[KEY_TYPE], vm_value_copy(vm, vm_object_get(model, MODEL_TABLE)));
+    vm_array_set_key(vm, fields, queue->keys[KEY_ID], vm_value_copy(vm, queue_attribute(queue, model, KEY_ID)));
+    vm_array_set_key(vm, fields, queue->keys[KEY_RETRY], vm_bool(false));
+    (void)increment(vm, queue->log, LOG_IGNORED, INT64_MAX);
+    vm_value_drop(vm, vm_array_value(fields));
+    queue_work(queue, 2);
+}
+
 static void make_log(struct queue *queue)
 {
     struct vm *vm = queue_vm(queue);
@@ -264,6 +275,7 @@ static void make_log(struct queue *queue)
                   vm_array_value(vm_array_new(vm, VM_ARRAY_PACKED, queue->options.log_lines)));
     vm_object_set(vm, queue->log, LOG_POSITION, vm_int(0));
     vm_object_set(vm, queue->log, LOG_WRITTEN, vm_int(0));
+    vm_object_set(vm, queue->log, LOG_IGNORED, vm_int(0));
     for (uint64_t i = 0; i < queue->options.log_lines; i++) {
         queue_log(queue, i, 0);
         vm_safepoint(vm);

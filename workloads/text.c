@@ -122,6 +122,15 @@ struct vm_string *text_words(struct vm *vm, struct wl_random *random, unsigned w
     return vm_string_new(vm, text, length);
 }
 
+struct vm_string *text_capitalise(struct vm *vm, const struct vm_string *text, char separator)
+{
+    struct vm_string *result = vm_string_new(vm, text->data, (size_t)text->length);
+    for (size_t i = 0; i < result->length; i++)
+        if ((i == 0 || text->data[i - 1] == separator) && text->data[i] >= 'a' && text->data[i] <= 'z')
+            result->data[i] = (char)(text->data[i] - 'a' + 'A');
+    return result;
+}
+
 struct vm_string *text_slice(struct vm *vm, const struct vm_string *text, size_t start, size_t byte_count)
 {
     assert(start <= text->length && byte_count <= text->length - start);

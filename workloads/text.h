@@ -39,6 +39,9 @@ struct vm_string *text_prefix(struct vm *vm, const char *prefix, const struct vm
 /** `word_count` random words as one string. */
 struct vm_string *text_words(struct vm *vm, struct wl_random *random, unsigned word_count);
 
+/** ucwords(): the first letter of each piece between separators is made a capital. */
+struct vm_string *text_capitalise(struct vm *vm, const struct vm_string *text, char separator);
+
 /** substr(). The range must lie inside. */
 struct vm_string *text_slice(struct vm *vm, const struct vm_string *text, size_t start, size_t byte_count);
 
