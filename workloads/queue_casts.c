@@ -111,5 +111,5 @@ void queue_cast_date(struct queue *queue, struct vm_object *model, enum queue_ke
     struct vm_object *date = make_date(queue, vm_as_string(queue_attribute(queue, model, key)));
     struct vm_array *attributes = vm_array_write(vm, vm_object_place(model, MODEL_ATTRIBUTES));
     vm_array_set_key(vm, attributes, queue->keys[key], vm_object_value(date));
-    queue_work(queue, 4);
+    queue_work(queue, 3);
 }

@@ -26,7 +26,7 @@ static void fill_model(struct queue *queue, struct sm_value row)
     vm_object_set(vm, model, MODEL_KEY_NAME, queue_key_value(queue, KEY_ID));
     vm_object_set(vm, model, MODEL_EXISTS, vm_bool(true));
     vm_object_set(vm, model, MODEL_TOTAL, vm_int(0));
-    queue_work(queue, 8);
+    queue_work(queue, 4);
 }
 
 /* An event object goes to the listeners with its arguments in a list, which dies with the call. */

@@ -131,7 +131,7 @@ static void compile(struct queue *queue)
     vm_safepoint(vm);
 }
 
-/* The statement shares the builder's bindings, as PHP arrays do on assignment. */
+/* The statement shares the builder's bindings, as PHP arrays do on assignment; the builder has done its work. */
 static void prepare(struct queue *queue)
 {
     struct vm *vm = queue_vm(queue);
@@ -140,6 +140,7 @@ static void prepare(struct queue *queue)
     vm_object_set(vm, statement, STATEMENT_SQL, vm_value_copy(vm, vm_local_get(vm, SQL)));
     struct sm_value bindings = vm_object_get(queue_local_object(queue, BUILDER), BUILDER_BINDINGS);
     vm_object_set(vm, statement, STATEMENT_BINDINGS, vm_value_copy(vm, bindings));
+    vm_local_set(vm, BUILDER, vm_undef());
     vm_local_set(vm, TOTAL, vm_heap_value(vm_reference_new(vm, vm_int(0)), VM_REFERENCE));
     queue_work(queue, 4);
 }

@@ -42,7 +42,7 @@ static struct sm_value visible_attributes(struct queue *queue, const struct vm_o
         if (vm_tag_of(vm_array_get_key(vm_as_array(hidden), entry.key)) == VM_UNDEF)
             vm_array_set_key(vm, visible, entry.key, vm_value_copy(vm, entry.value));
     vm_value_drop(vm, hidden);
-    queue_work(queue, 2);
+    queue_work(queue, 1);
     return vm_array_value(visible);
 }
 

@@ -263,7 +263,7 @@ void queue_log_detail(struct queue *queue, const struct vm_object *model)
     vm_array_set_key(vm, fields, queue->keys[KEY_RETRY], vm_bool(false));
     (void)increment(vm, queue->log, LOG_IGNORED, INT64_MAX);
     vm_value_drop(vm, vm_array_value(fields));
-    queue_work(queue, 2);
+    queue_work(queue, 1);
 }
 
 static void make_log(struct queue *queue)
