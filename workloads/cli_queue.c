@@ -30,7 +30,7 @@ static const struct sm_option option_table[OPTION_COUNT] = {
     [OPTION_RELATIONS] = {"relations", SM_OPTION_COUNT, "models", "5", 1, 1e6, NULL, "children of each parent model"},
     [OPTION_CYCLIC] = {"cyclic", SM_OPTION_REAL, "", "0.63", 0, 1, NULL,
                        "share of parent models whose children point back, in cycles"},
-    [OPTION_CACHE] = {"cache", SM_OPTION_COUNT, "entries", "5000", 16, 1e8, NULL,
+    [OPTION_CACHE] = {"cache", SM_OPTION_COUNT, "entries", "6000", 16, 1e8, NULL,
                       "bound of the cache that lives on, about 0.9 KB each"},
     [OPTION_LOG] = {"log", SM_OPTION_COUNT, "lines", "1000", 1, 1e8, NULL, "bound of the log ring that lives on"},
     [OPTION_SERVICES] = {"services", SM_OPTION_COUNT, "objects", "300", 1, 1e7, NULL,

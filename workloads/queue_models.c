@@ -5,7 +5,7 @@
 
 /* Locals of a model's and of a family's frame. */
 enum { MODEL, ATTRIBUTES, ARGUMENTS, MODEL_LOCALS };
-enum { ORDER, PARENT, ROWS, CHILDREN, CHILD, PENDING, TOTAL, FAMILY_LOCALS };
+enum { ORDER, PARENT, ROWS, CHILDREN, COLLECTION, PENDING, TOTAL, FAMILY_LOCALS };
 
 struct sm_value queue_attribute(const struct queue *queue, const struct vm_object *model, enum queue_key key)
 {
@@ -124,15 +124,17 @@ static void hydrate_children(struct queue *queue, bool cyclic)
 }
 
 /* $parent->relations = ["items" => new Collection($children)]. */
+/* List and collection stay in variables until the function ends, as in PHP, where that makes them possible roots. */
 static void set_relation(struct queue *queue)
 {
     struct vm *vm = queue_vm(queue);
     assert(vm_tag_of(vm_local_get(vm, CHILDREN)) == VM_ARRAY);
     struct vm_object *collection = vm_object_new(vm, queue->classes[CLASS_COLLECTION]);
-    vm_object_set(vm, collection, COLLECTION_ITEMS, vm_local_take(vm, CHILDREN));
+    vm_local_set(vm, COLLECTION, vm_object_value(collection));
+    vm_object_set(vm, collection, COLLECTION_ITEMS, vm_value_copy(vm, vm_local_get(vm, CHILDREN)));
     vm_object_set(vm, collection, COLLECTION_CLASS, queue_key_value(queue, KEY_ITEMS));
     struct vm_array *relations = vm_array_new(vm, VM_ARRAY_HASH, 0);
-    vm_array_set_key(vm, relations, queue->keys[KEY_ITEMS], vm_object_value(collection));
+    vm_array_set_key(vm, relations, queue->keys[KEY_ITEMS], vm_value_copy(vm, vm_local_get(vm, COLLECTION)));
     vm_object_set(vm, queue_local_object(queue, PARENT), MODEL_RELATIONS, vm_array_value(relations));
 }
 

@@ -6,6 +6,7 @@
 declare(strict_types=1);
 
 require __DIR__ . '/twin_text.php';
+require __DIR__ . '/checkpoints.php';
 
 const USAGE = <<<'TEXT'
 usage: php cli_queue.php [--steps=N] [--seed=N] [--decoder=bytes|json] [--messages=FILE]
@@ -15,25 +16,29 @@ usage: php cli_queue.php [--steps=N] [--seed=N] [--decoder=bytes|json] [--messag
   --seed=N              of the random numbers (default 1)
   --decoder=bytes       in PHP, byte by byte, as the workload does it; json: PHP's own json_decode()
   --messages=FILE       where the broker's messages are (default: made and kept in a temporary file)
-  --write-messages=N    write N messages to --messages and stop
+  --write-messages=N    write the messages of N jobs to --messages and stop
+
+Prints one line of JSON: what was read back, and at checkpoints live bytes and the state of PHP's collector.
 
 TEXT;
 
 const ORDERS = 22;
 const RELATIONS = 5;
 const CYCLIC = 0.63;
-const CACHE_ENTRIES = 5000;
+const CACHE_ENTRIES = 6000;
 const LOG_LINES = 1000;
 const SERVICES = 300;
 const LISTENERS = 4;
 const ORDERS_PER_TRANSACTION = 8;
 const EVICTION_LOOKS_MAX = 8;
-const DEFAULT_MESSAGES = 50;
+const DEFAULT_JOBS = 50;
 
 /* ---- Classes: as many properties as the workload's, since size is what matters ---- */
 
 class Container
 {
+    public static Container $instance;
+
     public $services = [];
     public $bindings = [];
     public $cache;
@@ -60,13 +65,13 @@ class Callback
 
 class Builder
 {
-    public $from, $wheres = [], $bindings = [], $columns = [], $limit;
+    public $table, $wheres = [], $bindings = [], $columns = [], $limit;
     public $p5, $p6, $p7, $p8, $p9, $p10, $p11, $p12, $p13, $p14, $p15, $p16, $p17, $p18, $p19, $p20, $p21, $p22, $p23,
         $p24, $p25, $p26, $p27, $p28, $p29, $p30, $p31, $p32, $p33;
 
     public function from(string $prefix, string $table): static
     {
-        $this->from = $prefix . $table;
+        $this->table = $prefix . $table;
         return $this;
     }
 
@@ -100,30 +105,28 @@ class Grammar
 {
     public function compile(Builder $builder): string
     {
-        $pieces = [];
-        $pieces[] = $this->compileColumns($builder);
-        $pieces[] = 'from ' . $builder->from;
-        $word = 'where ';
-        foreach ($builder->wheres as $where) {
-            $pieces[] = $word . $this->wrap($where['column']);
-            $pieces[] = $where['operator'] . ' ?';
-            $word = 'and ';
-        }
-        return implode(' ', $pieces);
-    }
-
-    private function compileColumns(Builder $builder): string
-    {
-        $quoted = [];
+        $sql = '';
+        $separator = 'select ';
         foreach ($builder->columns as $column) {
-            $quoted[] = $this->wrap($column);
+            $sql .= $separator;
+            $sql .= $this->wrap($builder->table, $column);
+            $separator = ', ';
         }
-        return 'select ' . implode(', ', $quoted);
+        $sql .= ' from ';
+        $sql .= $builder->table;
+        $word = ' where ';
+        foreach ($builder->wheres as $where) {
+            $sql .= $word;
+            $sql .= $this->wrap($builder->table, $where['column']);
+            $sql .= ' = ?';
+            $word = ' and ';
+        }
+        return $sql;
     }
 
-    private function wrap(string $name): string
+    private function wrap(string $table, string $name): string
     {
-        return "`{$name}`";
+        return "`{$table}`.`{$name}`";
     }
 }
 
@@ -145,7 +148,7 @@ class Date
     public static function parse(string $text): Date
     {
         $date = new Date();
-        $date->timestamp = (int) $text;
+        $date->timestamp = self::timestamp($text);
         $date->zone = 'Europe/Zurich';
         $date->text = $text;
         return $date;
@@ -153,7 +156,28 @@ class Date
 
     public function present(): string
     {
-        return sprintf('day %d', intdiv($this->timestamp, 86400));
+        $shown = str_replace(' ', 'T', $this->text);
+        $shown .= '.000000Z';
+        return $shown;
+    }
+
+    /** By arithmetic, for substr() and gmmktime() allocate what the workload does not. */
+    private static function timestamp(string $text): int
+    {
+        $year = 2000 + self::digits($text, 2);
+        $month = self::digits($text, 5);
+        if ($month < 3) {
+            $year--;
+            $month += 12;
+        }
+        $days = 365 * $year + intdiv($year, 4) - intdiv($year, 100) + intdiv($year, 400) + intdiv(153 * $month - 457, 5)
+            + self::digits($text, 8) - 719469;
+        return $days * 86400 + self::digits($text, 11) * 3600 + self::digits($text, 14) * 60 + self::digits($text, 17);
+    }
+
+    private static function digits(string $text, int $start): int
+    {
+        return ord($text[$start]) * 10 + ord($text[$start + 1]) - 528;
     }
 }
 
@@ -199,14 +223,27 @@ class Model
 
     public function toArray(): array
     {
+        if ($this->hasMutator('created_at')) {
+            return [];
+        }
         $presented = [];
-        $hidden = array_flip(['dsn', 'host']);
-        foreach ($this->attributes as $key => $value) {
-            if (!isset($hidden[$key])) {
-                $presented[$key] = $this->present($value);
-            }
+        foreach ($this->visibleAttributes() as $key => $value) {
+            $presented[$key] = $this->present($value);
         }
         return $presented;
+    }
+
+    private function visibleAttributes(): array
+    {
+        return array_diff_key($this->attributes, array_flip(['dsn', 'host']));
+    }
+
+    private function hasMutator(string $key): bool
+    {
+        $method = 'get';
+        $method .= str_replace('_', '', ucwords($key, '_'));
+        $method .= 'Attribute';
+        return isset(Container::$instance->bindings[$method]);
     }
 
     private function present(mixed $value): mixed
@@ -219,15 +256,19 @@ class Model
 
     private function castDate(string $key): void
     {
-        if ($this->isDate($key)) {
+        if ($this->hasCast($key) && $this->isDate($key)) {
             $this->attributes[$key] = Date::parse($this->attributes[$key]);
         }
     }
 
+    private function hasCast(string $key): bool
+    {
+        return isset($this->getCasts()[$key]);
+    }
+
     private function isDate(string $key): bool
     {
-        $casts = $this->getCasts();
-        return in_array($key, $this->getDates(), true) && isset($casts[$key]);
+        return in_array($key, $this->getDates(), true);
     }
 
     private function getCasts(): array
@@ -253,7 +294,7 @@ class Model
 
 class Job
 {
-    public $container, $message, $data, $models, $attempts, $p5, $p6, $p7, $p8, $p9, $p10, $p11;
+    public $container, $output = '', $attempts, $p3, $p4, $p5, $p6, $p7, $p8, $p9, $p10, $p11;
 }
 
 class Transaction
@@ -320,16 +361,24 @@ class CacheStore
 
 class Log
 {
-    public $lines = [], $position = 0, $written = 0;
+    public $lines = [], $position = 0, $written = 0, $ignored = 0;
+
+    private function pad(int $number, int $width): string
+    {
+        return str_pad((string) $number, $width, '0', STR_PAD_LEFT);
+    }
+
+    /** Below the level that is logged: the context was made for nothing. */
+    public function detail(array $context): void
+    {
+        $this->ignored++;
+    }
 
     public function info(int $job, int $models, int $bytes): void
     {
-        $this->lines[$this->position] = sprintf(
-            '[job %010d] queue.INFO: App\Jobs\SynchroniseOrders processed %05d models {"output_bytes":%07d}',
-            $job,
-            $models,
-            $bytes
-        );
+        $this->lines[$this->position] = '[job ' . $this->pad($job, 10)
+            . '] queue.INFO: App\Jobs\SynchroniseOrders processed ' . $this->pad($models, 5)
+            . ' models {"output_bytes":' . $this->pad($bytes, 7) . '}';
         $this->position = ($this->position + 1) % LOG_LINES;
         $this->written++;
     }
@@ -337,7 +386,7 @@ class Log
 
 function boot(): Container
 {
-    $container = new Container();
+    $container = Container::$instance = new Container();
     for ($i = 0; $i < SERVICES; $i++) {
         $service = new Service();
         $service->name = (string) (100000 + $i);
@@ -369,38 +418,40 @@ class Worker
 {
     private Grammar $grammar;
     private string $prefix = 'app_';
+    private array $twoDigits; // What sprintf() makes keeps room for 240 bytes.
 
     public function __construct(private Container $container, private bool $jsonDecode)
     {
         $this->grammar = new Grammar();
+        $this->twoDigits = array_map(fn (int $number): string => substr((string) (100 + $number), 1), range(0, 59));
     }
 
-    public function work(int $number, string $message): int
+    /** `receive` gives the next message. */
+    public function work(int $number, Closure $receive): int
     {
-        $data = $this->jsonDecode ? json_decode($message, true) : (new MessageDecoder($message))->decode();
         $job = new Job();
-        $job->message = $message;
-        $job->data = $data;
         $job->attempts = 1;
         $job->container = $this->container;
-        $models = [];
-        $open = [];
-        foreach ($data['orders'] as $index => $order) {
-            $parent = $this->hydrateOrder($order, $this->isCyclic($number, $index));
-            $models[] = $parent;
-            if ($index % ORDERS_PER_TRANSACTION === 0) {
-                $open[] = $this->openTransaction($number * ORDERS + $index, $parent);
-            }
-        }
-        $job->models = $models;
-        $output = '';
-        foreach ($models as $model) {
-            $this->renderFamily($model, $output);
+        for ($index = 0; $index < ORDERS; $index++) {
+            $this->workOffOrder($number, $index, $receive, $job);
         }
         for ($i = 0; $i < 4; $i++) {
-            $this->container->log->info($number, count($models) * (RELATIONS + 1) + $i, strlen($output));
+            $this->container->log->info($number, ORDERS * (RELATIONS + 1) + $i, strlen($job->output));
         }
-        return crc32($output);
+        return crc32($job->output);
+    }
+
+    private function decode(string $message): array
+    {
+        return $this->jsonDecode ? json_decode($message, true) : (new MessageDecoder($message))->decode();
+    }
+
+    private function workOffOrder(int $number, int $index, Closure $receive, Job $job): void
+    {
+        $parent = $this->hydrateOrder($this->decode($receive()), $this->isCyclic($number, $index));
+        $transaction = $index % ORDERS_PER_TRANSACTION === 0
+            ? $this->openTransaction($number * ORDERS + $index, $parent) : null;
+        $this->renderFamily($parent, $job);
     }
 
     private function isCyclic(int $number, int $index): bool
@@ -428,9 +479,8 @@ class Worker
             ->bind($parentId, $parentId + 1)
             ->select('id', 'name', 'price', 'note')
             ->limit(1000);
-        $statement = new Statement();
-        $statement->sql = $this->grammar->compile($builder);
-        $statement->bindings = $builder->bindings;
+        $statement = $this->prepare($builder);
+        unset($builder);
         $rows = [];
         $total = 0;
         foreach ($sources as $source) {
@@ -440,23 +490,43 @@ class Worker
         return $rows;
     }
 
-    /** What the driver delivers: every text comes anew. */
+    private function prepare(Builder $builder): Statement
+    {
+        $statement = new Statement();
+        $statement->sql = $this->grammar->compile($builder);
+        $statement->bindings = $builder->bindings;
+        return $statement;
+    }
+
+    /** What the driver delivers: every text comes anew. `source` is an order, or an item: its id and quantity. */
     private function fetchRow(array $source, int $parentId, int &$total): array
     {
         $row = [];
-        $row['id'] = $source['id'];
-        $row['order_id'] = $parentId;
-        $row['name'] = text_of_length(strlen($source['name'] ?? $source['customer']));
-        if (isset($source['quantity'])) {
-            $row['quantity'] = $source['quantity'];
+        if (isset($source['id'])) {
+            $row['id'] = $source['id'];
+            $row['name'] = text_of_length(strlen($source['customer']));
+        } else {
+            $row['id'] = $source[0];
+            $row['name'] = words(2);
+            $row['quantity'] = $source[1];
         }
+        $row['order_id'] = $parentId;
         $row['note'] = words(3 + mt_rand(0, 7));
         $row['price'] = mt_rand(0, 99999);
-        $stamp = 1700000000 + mt_rand(0, 49999999);
-        $row['created_at'] = (string) $stamp;
-        $row['updated_at'] = (string) ($stamp + 86400);
+        $row['created_at'] = $this->fetchDate(mt_rand(1, 27));
+        $row['updated_at'] = $this->fetchDate(28);
         $total++;
         return $row;
+    }
+
+    private function fetchDate(int $day): string
+    {
+        $month = mt_rand(1, 12);
+        $hour = mt_rand(0, 23);
+        $minute = mt_rand(0, 59);
+        $second = mt_rand(0, 59);
+        $digits = $this->twoDigits;
+        return "2024-{$digits[$month]}-{$digits[$day]} {$digits[$hour]}:{$digits[$minute]}:{$digits[$second]}";
     }
 
     /* ---- Models ---- */
@@ -468,6 +538,7 @@ class Worker
         $this->fireEvent($model, 0);
         $model->castDates();
         $model->compareOriginal();
+        $this->container->log->detail(['type' => $model->table, 'id' => $model->attributes['id'], 'retry' => false]);
         return $model;
     }
 
@@ -485,6 +556,7 @@ class Worker
         $parent = $this->hydrate($rows[0]);
         $parent->container = $this->container;
         $rows = $this->query('items', $order['items'], $order['id']);
+        unset($order);
         $children = [];
         foreach ($rows as $row) {
             $child = $this->hydrate($row);
@@ -536,23 +608,24 @@ class Worker
 
     /* ---- Rendering ---- */
 
-    private function renderFamily(Model $parent, string &$output): void
+    private function renderFamily(Model $parent, Job $job): void
     {
-        $this->renderModel($parent, $output);
+        $this->renderModel($parent, $job);
         foreach ($parent->relations['items']->items as $child) {
-            $this->renderModel($child, $output);
+            $this->renderModel($child, $job);
         }
         for ($i = 0; $i < 2; $i++) {
-            $output .= $this->container->cache->fetch(mt_rand(0, CACHE_ENTRIES + intdiv(CACHE_ENTRIES, 4) - 1))['title'];
+            $product = mt_rand(0, CACHE_ENTRIES + intdiv(CACHE_ENTRIES, 4) - 1);
+            $job->output .= $this->container->cache->fetch($product)['title'];
         }
-        $output .= $parent->total;
-        $output .= "\n";
+        $job->output .= $parent->total;
+        $job->output .= "\n";
     }
 
-    private function renderModel(Model $model, string &$output): void
+    private function renderModel(Model $model, Job $job): void
     {
-        $output .= json_encode($model->toArray());
-        $output .= "\n";
+        $job->output .= json_encode($model->toArray());
+        $job->output .= "\n";
     }
 }
 
@@ -570,28 +643,31 @@ function main(array $arguments): void
         if ($options['messages'] === '') {
             fail('cli_queue.php', '--write-messages needs --messages=FILE');
         }
-        write_messages($options['messages'], $options['write-messages'], ORDERS, RELATIONS);
+        write_messages($options['messages'], $options['write-messages'] * ORDERS, RELATIONS);
         return;
     }
     $path = $options['messages'];
     if ($path === '') {
         $path = tempnam(sys_get_temp_dir(), 'twin');
-        write_messages($path, DEFAULT_MESSAGES, ORDERS, RELATIONS);
+        write_messages($path, DEFAULT_JOBS * ORDERS, RELATIONS);
         register_shutdown_function(fn () => unlink($path));
     }
     $stream = @fopen($path, 'rb') ?: fail('cli_queue.php', "$path cannot be read");
+    $receive = fn (): string => receive_message($stream);
+    $checkpoints = new Checkpoints($options['steps']);
     $worker = new Worker(boot(), $options['decoder'] === 'json');
     $checksum = 0;
     $is_recorded = function_exists('sapitrace_iteration');
     for ($number = 1; $number <= $options['steps']; $number++) {
-        $checksum = ($checksum * 31 + $worker->work($number, receive_message($stream))) & 0xffffffff;
+        $checksum = ($checksum * 31 + $worker->work($number, $receive)) & 0xffffffff;
+        $checkpoints->pass($number);
         if ($is_recorded) {
             sapitrace_iteration();
         }
     }
     gc_collect_cycles(); // The last jobs' transactions.
-    printf("{\"steps\":%d,\"checksum\":\"%08x\",\"committed\":%d,\"gc_runs\":%d,\"gc_collected\":%d}\n",
-        $options['steps'], $checksum, Transaction::$committed, gc_status()['runs'], gc_status()['collected']);
+    $checkpoints->report('cli_queue.php', ['steps' => $options['steps'], 'decoder' => $options['decoder']], $checksum,
+        ['committed' => Transaction::$committed]);
 }
 
 main(array_slice($argv, 1));

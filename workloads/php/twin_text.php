@@ -50,50 +50,30 @@ function words(int $count): string
 
 /* ---- Messages ---- */
 
-function make_item(int $id): string
-{
-    $gift = mt_rand(0, 7) === 0 ? ',"gift":true}' : '}';
-    return sprintf('{"id":%d,"name":"%s","quantity":%d%s', $id, words(2), mt_rand(1, 9), $gift);
-}
-
-function make_order(int $id, int $items): string
+/** The document of one order. */
+function make_message(int $order, int $items): string
 {
     $list = [];
     for ($i = 0; $i < $items; $i++) {
-        $list[] = make_item($id * 1000 + $i);
+        $list[] = sprintf('[%d,%d]', $order * 1000 + $i, mt_rand(1, 9));
     }
     return sprintf(
-        '{"id":%d,"customer":"%s","status":"%s","total":%.2f,"placed":%d,"comment":"said \"%s\" \u0026 left\n","items":[%s]}',
-        $id,
+        '{"id":%d,"customer":"%s","total":%.2f,"gift":%s,"comment":"said \"%s\" \u0026 left\n","items":[%s]}',
+        $order,
         words(3),
-        words(1),
         mt_rand(0, 99999) / 100,
-        1700000000 + mt_rand(0, 49999999),
+        mt_rand(0, 7) === 0 ? 'true' : 'null',
         words(4),
         implode(',', $list)
     );
 }
 
-function make_message(int $job, int $orders, int $items): string
-{
-    $list = [];
-    for ($i = 0; $i < $orders; $i++) {
-        $list[] = make_order(1 + $job * $orders + $i, $items);
-    }
-    return sprintf(
-        '{"id":%d,"queue":"%s","job":"App\\\\Jobs\\\\SynchroniseOrders","attempts":null,"tags":["sync","orders"],"orders":[%s]}',
-        $job,
-        words(1),
-        implode(',', $list)
-    );
-}
-
 /** Each message behind a line with its length. */
-function write_messages(string $path, int $count, int $orders, int $items): void
+function write_messages(string $path, int $count, int $items): void
 {
     $text = '';
-    for ($job = 1; $job <= $count; $job++) {
-        $message = make_message($job, $orders, $items);
+    for ($order = 1; $order <= $count; $order++) {
+        $message = make_message($order, $items);
         $text .= strlen($message) . "\n" . $message;
     }
     if (@file_put_contents($path, $text) !== strlen($text)) {
