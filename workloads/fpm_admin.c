@@ -55,11 +55,11 @@ static struct admin *admin_of(struct wl_instance *instance)
 static void inject_faults(struct admin *admin)
 {
     struct vm *vm = admin_vm(admin);
-    if (vm_session_fault_strikes(&admin->session, WL_FAULT_FLIP_BYTE)) {
+    if (request_fault_strikes(&admin->session, WL_FAULT_FLIP_BYTE, admin->request)) {
         struct vm_string *table = vm_as_string(vm_local_get(vm, TABLE));
         table->data[table->length / 2] ^= 1;
     }
-    if (vm_session_fault_strikes(&admin->session, WL_FAULT_FLIP_EDGE))
+    if (request_fault_strikes(&admin->session, WL_FAULT_FLIP_EDGE, admin->request))
         vm_array_set_key(vm, request_global(vm, "sections"), admin->keys[ADMIN_KEY_DB], vm_null());
 }
 
@@ -225,12 +225,21 @@ static sm_status create(const struct wl_config *config, struct wl_instance **ins
     return SM_OK;
 }
 
+static enum wl_step serve_numbered(struct admin *admin, uint64_t number)
+{
+    admin->request = number;
+    admin->random = vm_session_random(&admin->session, number);
+    return request_session_step(&admin->session.instance, SM_HERE, run_request);
+}
+
 static enum wl_step step(struct wl_instance *instance)
 {
-    struct admin *admin = admin_of(instance);
-    admin->request = instance->steps_done + 1;
-    admin->random = vm_session_random(&admin->session, admin->request);
-    return request_session_step(instance, SM_HERE, run_request);
+    return serve_numbered(admin_of(instance), instance->steps_done + 1);
+}
+
+static enum wl_step serve(struct wl_instance *instance, const struct wl_request *request)
+{
+    return serve_numbered(admin_of(instance), request_session_serve(instance, request));
 }
 
 const struct wl_ops wl_fpm_admin = {
@@ -243,6 +252,7 @@ const struct wl_ops wl_fpm_admin = {
     .default_alloc_bytes = UINT64_C(7) << 30, /* 7 GiB */
     .create = create,
     .step = step,
+    .serve = serve,
     .finish = vm_session_finish,
     .destroy = vm_session_destroy,
 };

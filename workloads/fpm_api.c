@@ -41,11 +41,11 @@ static struct api *api_of(struct wl_instance *instance)
 static void inject_faults(struct api *api)
 {
     struct vm *vm = api_vm(api);
-    if (vm_session_fault_strikes(&api->session, WL_FAULT_FLIP_BYTE)) {
+    if (request_fault_strikes(&api->session, WL_FAULT_FLIP_BYTE, api->request)) {
         struct vm_string *output = vm_as_string(vm_local_get(vm, OUTPUT));
         output->data[output->length / 2] ^= 1;
     }
-    if (vm_session_fault_strikes(&api->session, WL_FAULT_FLIP_EDGE))
+    if (request_fault_strikes(&api->session, WL_FAULT_FLIP_EDGE, api->request))
         vm_array_set_index(vm, request_global(vm, "routes"), 0, vm_null());
 }
 
@@ -159,12 +159,21 @@ static sm_status create(const struct wl_config *config, struct wl_instance **ins
     return SM_OK;
 }
 
+static enum wl_step serve_numbered(struct api *api, uint64_t number)
+{
+    api->request = number;
+    api->random = vm_session_random(&api->session, number);
+    return request_session_step(&api->session.instance, SM_HERE, run_request);
+}
+
 static enum wl_step step(struct wl_instance *instance)
 {
-    struct api *api = api_of(instance);
-    api->request = instance->steps_done + 1;
-    api->random = vm_session_random(&api->session, api->request);
-    return request_session_step(instance, SM_HERE, run_request);
+    return serve_numbered(api_of(instance), instance->steps_done + 1);
+}
+
+static enum wl_step serve(struct wl_instance *instance, const struct wl_request *request)
+{
+    return serve_numbered(api_of(instance), request_session_serve(instance, request));
 }
 
 const struct wl_ops wl_fpm_api = {
@@ -177,6 +186,7 @@ const struct wl_ops wl_fpm_api = {
     .default_alloc_bytes = UINT64_C(4) << 30, /* 4 GiB */
     .create = create,
     .step = step,
+    .serve = serve,
     .finish = vm_session_finish,
     .destroy = vm_session_destroy,
 };

@@ -55,11 +55,9 @@ static void flip_edge(struct page *page)
 
 static void inject_faults(struct page *page)
 {
-    if (page->request != page->session.fault_period)
-        return;
-    if (page->session.fault == WL_FAULT_FLIP_BYTE)
+    if (request_fault_strikes(&page->session, WL_FAULT_FLIP_BYTE, page->request))
         flip_byte(page_vm(page));
-    if (page->session.fault == WL_FAULT_FLIP_EDGE)
+    if (request_fault_strikes(&page->session, WL_FAULT_FLIP_EDGE, page->request))
         flip_edge(page);
 }
 
@@ -128,13 +126,9 @@ static enum wl_step step(struct wl_instance *instance)
     return serve_numbered(page_of(instance), instance->steps_done + 1, false);
 }
 
-/* The kernel's registers and the checksum are all that one request hands on to the next. */
 static enum wl_step serve(struct wl_instance *instance, const struct wl_request *request)
 {
-    struct page *page = page_of(instance);
-    page->session.work = (struct mutator_work){0};
-    instance->checksum = WL_CHECKSUM_START;
-    return serve_numbered(page, request->index + 1, request->is_cold);
+    return serve_numbered(page_of(instance), request_session_serve(instance, request), request->is_cold);
 }
 
 static void destroy(struct wl_instance *instance)
@@ -155,6 +149,7 @@ const struct wl_ops wl_fpm_page = {
     .create = create,
     .step = step,
     .serve = serve,
+    .can_serve_cold = true,
     .finish = vm_session_finish,
     .destroy = destroy,
 };

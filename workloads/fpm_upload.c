@@ -33,6 +33,7 @@ struct upload {
     uint64_t file_count, file_bytes, chunk_bytes, field_count;
     struct vm_string *keys[KEY_COUNT];
     struct wl_random random;     /**< of the request under way */
+    uint64_t request;            /**< its number, from 1 */
     struct text_buffer incoming; /**< what the client sends */
 };
 
@@ -233,11 +234,11 @@ static void inject_faults(struct upload *upload)
 {
     struct vm *vm = upload->session.vm;
     struct vm_array *parts = vm_as_array(vm_local_get(vm, PARTS));
-    if (vm_session_fault_strikes(&upload->session, WL_FAULT_FLIP_BYTE)) {
+    if (request_fault_strikes(&upload->session, WL_FAULT_FLIP_BYTE, upload->request)) {
         struct vm_string *body = vm_as_string(vm_local_get(vm, BODY));
         body->data[body->length / 2] ^= 1;
     }
-    if (vm_session_fault_strikes(&upload->session, WL_FAULT_FLIP_EDGE))
+    if (request_fault_strikes(&upload->session, WL_FAULT_FLIP_EDGE, upload->request))
         vm_array_set_index(vm, parts, 0, vm_null());
 }
 
@@ -281,11 +282,21 @@ static sm_status create(const struct wl_config *config, struct wl_instance **ins
     return SM_OK;
 }
 
+static enum wl_step serve_numbered(struct upload *upload, uint64_t number)
+{
+    upload->request = number;
+    upload->random = vm_session_random(&upload->session, number);
+    return request_session_step(&upload->session.instance, SM_HERE, run_request);
+}
+
 static enum wl_step step(struct wl_instance *instance)
 {
-    struct upload *upload = upload_of(instance);
-    upload->random = vm_session_random(&upload->session, instance->steps_done + 1);
-    return request_session_step(instance, SM_HERE, run_request);
+    return serve_numbered(upload_of(instance), instance->steps_done + 1);
+}
+
+static enum wl_step serve(struct wl_instance *instance, const struct wl_request *request)
+{
+    return serve_numbered(upload_of(instance), request_session_serve(instance, request));
 }
 
 static void destroy(struct wl_instance *instance)
@@ -305,6 +316,7 @@ const struct wl_ops wl_fpm_upload = {
     .default_alloc_bytes = UINT64_C(7) << 30, /* 7 GiB */
     .create = create,
     .step = step,
+    .serve = serve,
     .finish = vm_session_finish,
     .destroy = destroy,
 };

@@ -70,6 +70,13 @@ enum wl_step request_session_step(struct wl_instance *instance, const char *site
     return vm_session_step_result(session, status);
 }
 
+uint64_t request_session_serve(struct wl_instance *instance, const struct wl_request *request)
+{
+    vm_session_of(instance)->work = (struct mutator_work){0};
+    instance->checksum = WL_CHECKSUM_START;
+    return request->index + 1;
+}
+
 struct vm_class *request_class_define(struct vm *vm, const char *name, uint32_t property_count,
                                       vm_destructor *destructor)
 {

@@ -25,6 +25,18 @@ enum wl_step request_session_step(struct wl_instance *instance, const char *site
                                   void (*body)(struct vm_session *session));
 
 /**
+ * Begin a request to be served: what one request hands on to the next, the checksum and the kernel's registers, starts
+ * anew, so that what it does follows from its number alone. Returns the number, from 1, as steps have.
+ */
+uint64_t request_session_serve(struct wl_instance *instance, const struct wl_request *request);
+
+/** Whether a fault of this kind is planted in request `number`, wherever that is served. */
+static inline bool request_fault_strikes(const struct vm_session *session, enum wl_fault fault, uint64_t number)
+{
+    return session->fault == fault && session->fault_period == number;
+}
+
+/**
  * Define a class of `property_count` properties called p0, p1, ...: size is what matters. Returns borrowed.
  *
  * Errors:      bails out.

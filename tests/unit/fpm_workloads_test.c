@@ -76,6 +76,56 @@ static void test_flipped_bytes_and_edges_change_the_checksum(void **state)
                                        reference_checksum(&cases[i]));
 }
 
+static uint64_t serve(struct wl_instance *instance, uint64_t index)
+{
+    struct wl_request request = {.index = index};
+    assert_int_equal(instance->ops->serve(instance, &request), WL_STEP_MORE);
+    return instance->checksum;
+}
+
+static uint64_t serve_alone(const struct workload_case *tried, const struct workload_run *run, uint64_t index)
+{
+    struct wl_instance *instance = workload_create(ops_of(tried), run);
+    uint64_t checksum = serve(instance, index);
+    instance->ops->destroy(instance);
+    return checksum;
+}
+
+static void test_a_served_request_follows_from_its_number_alone(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < CASES; i++) {
+        struct workload_run run = on(&cases[i], "arena");
+        uint64_t third = serve_alone(&cases[i], &run, 3), tenth = serve_alone(&cases[i], &run, 10);
+        assert_int_not_equal(third, tenth);
+        run.manager.policy = "refcount";
+        struct wl_instance *instance = workload_create(ops_of(&cases[i]), &run);
+        assert_int_equal(serve(instance, 10), tenth);
+        assert_int_equal(serve(instance, 3), third);
+        assert_int_equal(serve(instance, 3), third);
+        assert_int_equal(serve(instance, 10), tenth);
+        instance->ops->destroy(instance);
+    }
+}
+
+/* A fault strikes the request of that number, whatever its instance served before. */
+static void test_faults_strike_served_requests_by_number(void **state)
+{
+    (void)state;
+    static const enum wl_fault faults[] = {WL_FAULT_FLIP_BYTE, WL_FAULT_FLIP_EDGE};
+    for (size_t i = 0; i < CASES; i++)
+        for (size_t j = 0; j < 2; j++) {
+            struct workload_run run = on(&cases[i], "arena");
+            uint64_t fourth = serve_alone(&cases[i], &run, 4), first = serve_alone(&cases[i], &run, 0);
+            run.fault = faults[j];
+            run.fault_period = 5;
+            struct wl_instance *instance = workload_create(ops_of(&cases[i]), &run);
+            assert_int_equal(serve(instance, 0), first);
+            assert_int_not_equal(serve(instance, 4), fourth);
+            instance->ops->destroy(instance);
+        }
+}
+
 static void test_a_leak_is_refused_because_nothing_outlives_a_request(void **state)
 {
     (void)state;
@@ -221,6 +271,8 @@ int main(void)
         cmocka_unit_test(test_emergencies_at_allocations_change_nothing),
         cmocka_unit_test(test_seed_and_options_change_the_checksum),
         cmocka_unit_test(test_flipped_bytes_and_edges_change_the_checksum),
+        cmocka_unit_test(test_a_served_request_follows_from_its_number_alone),
+        cmocka_unit_test(test_faults_strike_served_requests_by_number),
         cmocka_unit_test(test_a_leak_is_refused_because_nothing_outlives_a_request),
         cmocka_unit_test(test_requests_give_everything_back),
         cmocka_unit_test(test_counts_free_everything_that_dies),
