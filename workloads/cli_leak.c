@@ -50,8 +50,8 @@ static void decode(struct leak *leak)
     struct vm_session *session = &leak->session;
     struct vm *vm = session->vm;
     struct wl_random random = vm_session_random(session, session->instance.steps_done + 1);
-    struct message_shape shape = {session->instance.steps_done + 1, (uint32_t)leak->order_count, 5};
-    message_write(&leak->message, &random, &shape);
+    struct message_batch_shape shape = {session->instance.steps_done + 1, (uint32_t)leak->order_count, 5};
+    message_write_batch(&leak->message, &random, &shape);
     if (leak->message.failed)
         vm_bailout(vm, SM_ERR_OUT_OF_MEMORY);
     struct vm_string *text = vm_string_new(vm, leak->message.bytes, leak->message.length);

@@ -55,8 +55,8 @@ static void receive(struct api *api)
 {
     struct vm *vm = api_vm(api);
     struct text_buffer buffer = {0};
-    struct message_shape shape = {api->request, (uint32_t)api->options.order_count, ITEMS_PER_ORDER};
-    message_write(&buffer, &api->random, &shape);
+    struct message_batch_shape shape = {api->request, (uint32_t)api->options.order_count, ITEMS_PER_ORDER};
+    message_write_batch(&buffer, &api->random, &shape);
     vm_local_set(vm, BODY, vm_string_value(vm_string_new(vm, buffer.bytes, buffer.length)));
     text_buffer_free(&buffer);
     vm_local_set(vm, INPUT, message_decode(vm, &api->session.work, vm_as_string(vm_local_get(vm, BODY))));

@@ -13,8 +13,18 @@ struct message_shape {
     uint32_t item_count; /**< of the order */
 };
 
+/** Of a batch. */
+struct message_batch_shape {
+    uint64_t job;
+    uint32_t order_count;
+    uint32_t item_count; /**< of each order */
+};
+
 /** Write the document of one order into `buffer`, replacing what is there. */
 void message_write(struct text_buffer *buffer, struct wl_random *random, const struct message_shape *shape);
+
+/** The same with one document of many orders, whose items are objects with names. */
+void message_write_batch(struct text_buffer *buffer, struct wl_random *random, const struct message_batch_shape *shape);
 
 /**
  * Decode JSON: objects become hash arrays with string keys, lists packed arrays.

@@ -45,7 +45,7 @@ $list = null;
 $checkpoints = new Checkpoints($start, $options['steps'], $options['checkpoints']);
 $checksum = 0;
 for ($step = 1; $step <= $options['steps']; $step++) {
-    $data = (new MessageDecoder(make_message($step, $options['orders'], ITEMS)))->decode();
+    $data = (new MessageDecoder(make_batch($step, $options['orders'], ITEMS)))->decode();
     if ($options['leak'] > 0) {
         $node = new LeakNode();
         $node->text = str_repeat(chr(97 + $step % 26), $options['leak'] - NODE_BYTES - STRING_BYTES);

@@ -399,7 +399,7 @@ class Api
 
 run_requests('fpm_api', DEFAULTS, HELP, static function (int $number, array $options): array {
     $api = new Api($options, $number);
-    $body = make_message($number, $options['orders'], ITEMS_PER_ORDER);
+    $body = make_batch($number, $options['orders'], ITEMS_PER_ORDER);
     $input = (new MessageDecoder($body))->decode();
     $api->runMiddleware();
     $last = $options['routes'] - 1;

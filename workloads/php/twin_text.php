@@ -68,6 +68,44 @@ function make_message(int $order, int $items): string
     );
 }
 
+function make_item(int $id): string
+{
+    $gift = mt_rand(0, 7) === 0 ? ',"gift":true}' : '}';
+    return sprintf('{"id":%d,"name":"%s","quantity":%d%s', $id, words(2), mt_rand(1, 9), $gift);
+}
+
+function make_order(int $id, int $items): string
+{
+    $list = [];
+    for ($i = 0; $i < $items; $i++) {
+        $list[] = make_item($id * 1000 + $i);
+    }
+    return sprintf(
+        '{"id":%d,"customer":"%s","status":"%s","total":%.2f,"placed":%d,"comment":"said \"%s\" \u0026 left\n","items":[%s]}',
+        $id,
+        words(3),
+        words(1),
+        mt_rand(0, 99999) / 100,
+        1700000000 + mt_rand(0, 49999999),
+        words(4),
+        implode(',', $list)
+    );
+}
+
+function make_batch(int $job, int $orders, int $items): string
+{
+    $list = [];
+    for ($i = 0; $i < $orders; $i++) {
+        $list[] = make_order(1 + $job * $orders + $i, $items);
+    }
+    return sprintf(
+        '{"id":%d,"queue":"%s","job":"App\\\\Jobs\\\\SynchroniseOrders","attempts":null,"tags":["sync","orders"],"orders":[%s]}',
+        $job,
+        words(1),
+        implode(',', $list)
+    );
+}
+
 /** Each message behind a line with its length. */
 function write_messages(string $path, int $count, int $items): void
 {
