@@ -193,7 +193,7 @@ void queue_cast_date(struct queue *queue, struct vm_object *model, enum queue_ke
 
 /* ---- queue_models.c: hydration and relations ---- */
 
-/** Hydrate the model of a decoded order (taken: it goes once its rows are made), with its children. Returns the parent model, owned. */
+/** Hydrate the model of a decoded order (taken: it goes once rows are made), with its children. Returns it, owned. */
 struct vm_object *queue_hydrate_order(struct queue *queue, struct sm_value order, bool cyclic);
 
 /** The children of a parent model: a packed list, borrowed. */

@@ -88,16 +88,30 @@ static void test_a_leak_is_retained_and_grows(void **state)
     assert_true(leaky.retained_objects > clean.retained_objects + 80);
 }
 
-/* cli-laravel-queue: 7,300 allocations and 1.02 MB a job, mean 138 to 141 bytes. */
+/*
+ * cli-laravel-queue: 7,300 allocations and 1.02 MB a job, mean 138 to 141 bytes. Copies of copy on write, 264 blocks a
+ * job, are not counted here.
+ */
 static void test_a_job_has_the_measured_size(void **state)
 {
     (void)state;
     enum { JOBS = 5 };
     struct workload_run run = on("null", SMALL, JOBS);
     struct workload_outcome outcome = workload_run(queue_ops(), &run);
-    assert_in_range(outcome.step_alloc_count / JOBS, 6900, 7700);
+    assert_in_range(outcome.step_alloc_count / JOBS, 6700, 7500);
     assert_in_range(outcome.step_alloc_bytes / JOBS, 850000, 1150000);
-    assert_in_range(outcome.step_alloc_bytes / outcome.step_alloc_count, 115, 150);
+    assert_in_range(outcome.step_alloc_bytes / outcome.step_alloc_count, 120, 150);
+}
+
+/* cli-laravel-queue: three quarters die within 4 KB. Without cycles hardly more than one family lives at a time. */
+static void test_an_order_is_dropped_before_the_next_one(void **state)
+{
+    (void)state;
+    uint64_t world_bytes = workload_analytic_live_bytes(queue_ops(), SMALL);
+    struct workload_run run = on("refcount", SMALL ",cyclic=0", 5);
+    struct workload_outcome outcome = workload_run(queue_ops(), &run);
+    uint64_t job_bytes = outcome.step_alloc_bytes / run.steps;
+    assert_true(outcome.stats.peak_live_bytes < world_bytes + job_bytes / 10);
 }
 
 static void test_mutator_work_runs_at_the_anchored_density(void **state)
@@ -235,6 +249,7 @@ int main(void)
         cmocka_unit_test(test_flipped_bytes_and_edges_change_the_checksum),
         cmocka_unit_test(test_a_leak_is_retained_and_grows),
         cmocka_unit_test(test_a_job_has_the_measured_size),
+        cmocka_unit_test(test_an_order_is_dropped_before_the_next_one),
         cmocka_unit_test(test_mutator_work_runs_at_the_anchored_density),
         cmocka_unit_test(test_the_cyclic_share_is_the_measured_one_and_follows_the_option),
         cmocka_unit_test(test_cyclic_garbage_is_retired_by_cycles),

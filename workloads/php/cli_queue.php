@@ -161,23 +161,19 @@ class Date
         return $shown;
     }
 
-    /** By arithmetic, for substr() and gmmktime() allocate what the workload does not. */
+    /** By arithmetic on digits, for substr() and gmmktime() allocate what the workload does not. */
     private static function timestamp(string $text): int
     {
-        $year = 2000 + self::digits($text, 2);
-        $month = self::digits($text, 5);
+        $year = 2000 + $text[2] * 10 + $text[3];
+        $month = $text[5] * 10 + $text[6];
         if ($month < 3) {
             $year--;
             $month += 12;
         }
         $days = 365 * $year + intdiv($year, 4) - intdiv($year, 100) + intdiv($year, 400) + intdiv(153 * $month - 457, 5)
-            + self::digits($text, 8) - 719469;
-        return $days * 86400 + self::digits($text, 11) * 3600 + self::digits($text, 14) * 60 + self::digits($text, 17);
-    }
-
-    private static function digits(string $text, int $start): int
-    {
-        return ord($text[$start]) * 10 + ord($text[$start + 1]) - 528;
+            + $text[8] * 10 + $text[9] - 719469;
+        return $days * 86400 + ($text[11] * 10 + $text[12]) * 3600 + ($text[14] * 10 + $text[15]) * 60
+            + $text[17] * 10 + $text[18];
     }
 }
 
