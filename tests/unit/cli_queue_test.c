@@ -52,6 +52,12 @@ static void test_a_cycle_at_every_safepoint_changes_nothing(void **state)
     workload_assert_cycles_change_nothing(queue_ops(), on("epoch:reclaim=inline", TINY, 6), reference_checksum());
 }
 
+static void test_emergencies_change_nothing(void **state)
+{
+    (void)state;
+    workload_assert_emergencies_change_nothing(queue_ops(), on("epoch:reclaim=inline", TINY, 6), reference_checksum());
+}
+
 static void test_seed_options_and_mutator_work_change_the_checksum(void **state)
 {
     (void)state;
@@ -245,6 +251,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_policy_gives_the_same_checksum),
         cmocka_unit_test(test_a_cycle_at_every_safepoint_changes_nothing),
+        cmocka_unit_test(test_emergencies_change_nothing),
         cmocka_unit_test(test_seed_options_and_mutator_work_change_the_checksum),
         cmocka_unit_test(test_flipped_bytes_and_edges_change_the_checksum),
         cmocka_unit_test(test_a_leak_is_retained_and_grows),
