@@ -48,9 +48,9 @@ bool arena_retract_open(struct arena_policy *arena, size_t block_bytes)
 /** The cursor came back from `from`, where it had been before. */
 static void watch_behind(struct arena_policy *arena, char *from)
 {
-    struct sm_hot *hot = arena_hot(arena);
     if (!ARENA_IS_WATCHED)
         return;
+    struct sm_hot *hot = arena_hot(arena);
     if (arena->dirty_end == NULL || arena->dirty_end < from)
         arena->dirty_end = from;
     forbid(hot->cursor, from);
