@@ -229,9 +229,9 @@ static void walk_associations(struct orm *orm, const struct vm_object *entity)
     ask_mapping(orm, &product_mapping, KEY_VARIANTS);
     open_iterator(orm, entity, WALK, NAMES);
     struct vm_array_entry entry;
-    const struct vm_array *states = vm_as_array(vm_object_get(orm->manager, MANAGER_STATES));
     for (size_t position = 0; vm_array_next(orm_local_array(orm, NAMES), &position, &entry);) {
-        assert(vm_tag_of(vm_array_get_index(states, handle_of(vm_as_object(entry.value)))) == VM_INT);
+        assert(vm_tag_of(vm_array_get_index(map_of(orm, MANAGER_STATES), handle_of(vm_as_object(entry.value)))) ==
+               VM_INT);
         vm_object_set(vm, orm_local_object(orm, WALK), ITERATOR_POSITION, vm_int(entry.index));
     }
     vm_local_set(vm, WALK, vm_undef());
