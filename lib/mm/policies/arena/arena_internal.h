@@ -14,7 +14,7 @@
 #define ARENA_FILLER_TYPE UINT16_MAX
 /** In the size word of a free block, beside the bytes of all of it. No payload is so large. */
 #define ARENA_FREE (UINT64_C(1) << 63)
-/** Header bit: a filler follows, the room that a resize left the object. The policy's own byte. */
+/** Header bit: a filler follows, the room that a resize left the object, or it has a mapping of its own. The policy's own byte. */
 #define ARENA_ROOMY ((uint16_t)(1u << 8))
 
 enum {

@@ -241,25 +241,31 @@ static size_t join_chunk(struct arena_policy *arena, struct arena_chunk *chunk)
     return free_bytes;
 }
 
+/** Join what is free in all chunks, the stretch included. Returns the free bytes. */
+static size_t join_all(struct arena_policy *arena)
+{
+    size_t free_bytes = 0;
+    close_stretch(arena);
+    clear_lists(arena);
+    for (struct arena_chunk *chunk = arena->request.chunks.first; chunk != NULL; chunk = chunk->next)
+        free_bytes += join_chunk(arena, chunk);
+    arena->joined_dead_bytes = arena->base.mm->counters.dead_bytes;
+    return free_bytes;
+}
+
 /**
  * A new chunk would be next: join what is free, if so much may be that it pays. False: it was not, or too little is.
  *
- * Nothing is looked at unless half as much has died since the last time. Each time that half of the chunks is free the program allocates as much before the next one; where it does not,
- * the next one comes at twice the size. So it costs a few steps for each block that is allocated, whatever the program does.
+ * Nothing is looked at unless half as much has died since the last time. Each time that half of the chunks is free the
+ * program allocates as much before the next one; where it is not, the next one comes at twice the size. So it costs a
+ * few steps for each block that is allocated, whatever the program does.
  */
 static bool join_if_worth(struct arena_policy *arena)
 {
     size_t bytes = arena->request.chunks.bytes;
-    uint64_t dead_bytes = arena->base.mm->counters.dead_bytes;
-    if (bytes < arena->join_at_bytes || dead_bytes - arena->joined_dead_bytes < bytes / 2)
+    if (bytes < arena->join_at_bytes || arena->base.mm->counters.dead_bytes - arena->joined_dead_bytes < bytes / 2)
         return false;
-    arena->joined_dead_bytes = dead_bytes;
-    close_stretch(arena);
-    clear_lists(arena);
-    size_t free_bytes = 0;
-    for (struct arena_chunk *chunk = arena->request.chunks.first; chunk != NULL; chunk = chunk->next)
-        free_bytes += join_chunk(arena, chunk);
-    if (free_bytes >= bytes / 2)
+    if (join_all(arena) >= bytes / 2)
         return true;
     arena->join_at_bytes = bytes * 2;
     return false;
@@ -291,7 +297,7 @@ static char *take_frontier(struct arena_policy *arena, size_t bytes)
     char *start = last->end;
     last->end += bytes;
     arena->request_bytes += bytes;
-    arena->gives_back = arena->request_bytes >= arena->reuse_after_bytes;
+    arena->gives_back = arena->gives_back || arena->request_bytes >= arena->reuse_after_bytes;
     return start;
 }
 
@@ -350,18 +356,39 @@ static struct arena_hole *find_free(struct arena_policy *arena, size_t block_byt
     return hole == NULL && join_if_worth(arena) ? find_any(arena, block_bytes) : hole;
 }
 
+/** Memory was refused: all that died is searched, and from now on what dies is of use. */
+static struct arena_hole *find_last(struct arena_policy *arena, size_t block_bytes)
+{
+    arena->gives_back = true;
+    if (arena->joined_dead_bytes != arena->base.mm->counters.dead_bytes)
+        (void)join_all(arena);
+    return find_any(arena, block_bytes);
+}
+
+/** A free block for `block_bytes`; NULL: the frontier has room, or (`*served` false) nothing has. */
+static struct arena_hole *find_or_extend(struct arena_policy *arena, size_t block_bytes, bool *served)
+{
+    struct arena_hole *hole = find_free(arena, block_bytes);
+    bool is_extended = hole == NULL && make_frontier(arena, block_bytes);
+    if (hole == NULL && !is_extended)
+        hole = find_last(arena, block_bytes);
+    *served = hole != NULL || is_extended;
+    return hole;
+}
+
 /** A window with room for a block of `block_bytes`. */
 static bool next_stretch(struct arena_policy *arena, size_t block_bytes)
 {
+    bool served;
     close_stretch(arena);
-    struct arena_hole *hole = find_free(arena, block_bytes);
+    struct arena_hole *hole = find_or_extend(arena, block_bytes, &served);
+    if (!served)
+        return false;
     if (hole != NULL) {
         size_t bytes = hole_bytes(hole);
         open_stretch(arena, take(hole, bytes), bytes);
         return true;
     }
-    if (!make_frontier(arena, block_bytes))
-        return false;
     adapt_stretch(arena);
     size_t bytes = stretch_bytes(arena, block_bytes);
     open_stretch(arena, take_frontier(arena, bytes), bytes);
@@ -386,8 +413,8 @@ bool arena_reuse_refill(struct sm_policy *policy, size_t payload_bytes)
 static void *alloc_medium(struct arena_policy *arena, size_t block_bytes, size_t room_bytes)
 {
     struct sm_hot *hot = arena_hot(arena);
-    bool fits_window = room_bytes <= (size_t)(hot->limit - hot->cursor);
-    struct arena_hole *hole = fits_window ? NULL : find_free(arena, room_bytes);
+    bool fits_window = room_bytes <= (size_t)(hot->limit - hot->cursor), served = fits_window;
+    struct arena_hole *hole = fits_window ? NULL : find_or_extend(arena, room_bytes, &served);
     char *block = NULL;
     if (fits_window) {
         block = hot->cursor;
@@ -396,7 +423,7 @@ static void *alloc_medium(struct arena_policy *arena, size_t block_bytes, size_t
         size_t bytes = hole_bytes(hole);
         block = take(hole, bytes);
         give_rest(arena, block + room_bytes, block + bytes);
-    } else if (make_frontier(arena, room_bytes)) {
+    } else if (served) {
         block = take_frontier(arena, room_bytes);
     }
     if (block != NULL)
@@ -418,9 +445,11 @@ void *arena_reuse_alloc_slow(struct sm_policy *policy, size_t payload_bytes)
         return arena_reuse_refill(policy, payload_bytes) ? sm_take_block(arena_hot(arena), payload_bytes) : NULL;
     size_t block_bytes = sm_block_bytes(payload_bytes);
     size_t room_bytes = wants_slack ? arena_roomy_bytes(arena, payload_bytes) : block_bytes;
-    if (room_bytes > arena_large_above(arena))
-        return arena_large_alloc(arena, block_bytes, room_bytes);
-    return alloc_medium(arena, block_bytes, room_bytes);
+    void *block = room_bytes > arena_large_above(arena) ? arena_large_alloc(arena, block_bytes, room_bytes)
+                                                        : alloc_medium(arena, block_bytes, room_bytes);
+    /* Slack is not worth a refusal. */
+    bool may_fit = block == NULL && block_bytes < room_bytes && block_bytes <= arena_large_above(arena);
+    return may_fit ? alloc_medium(arena, block_bytes, block_bytes) : block;
 }
 
 /* ---- Resizing. ---- */
@@ -456,8 +485,13 @@ bool arena_reuse_resize(struct sm_policy *policy, struct sm_object *object, size
 {
     struct arena_policy *arena = (struct arena_policy *)policy;
     struct arena_chunk *chunk = arena_chunk_of(arena, object);
-    if (!arena_is_of_request(arena, object) || chunk->is_large)
+    if (!arena_is_of_request(arena, object))
         return arena_window_resize(policy, object, payload_bytes);
+    if (chunk->is_large) {
+        /* However small it gets, its death ends the mapping: it must not be taken for a block of a list. */
+        object->flags |= ARENA_ROOMY;
+        return arena_window_resize(policy, object, payload_bytes);
+    }
     SM_ASSERT_CHECKED(policy->ops->is_valid(policy, object));
     char *new_end = (char *)object + sm_block_bytes(payload_bytes);
     char *room = room_end(object, end_around(arena, chunk, object));
