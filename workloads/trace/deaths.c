@@ -22,9 +22,34 @@ static void doom(struct trace_replay *replay, struct sm_object *object)
     doomed->objects[doomed->count++] = object;
 }
 
+/* What a machine counts beside tracing: values and their storage, not objects. A weak cell makes a count unknown. */
+static bool is_known_death(const struct shadow_object *record)
+{
+    const struct sm_object *memory = record->memory;
+    bool is_counted =
+        record->kind == TRACE_KIND_BYTES || record->kind == TRACE_KIND_STRING || record->kind == TRACE_KIND_ARRAY;
+    bool has_destructor = (sm_object_flags(memory) & (SM_OBJECT_FINALIZABLE | SM_OBJECT_FINALIZED)) != 0;
+    return is_counted && record->holder_count == 0 && !record->held_unseen && !has_destructor &&
+           memory->count != SM_COUNT_MAX;
+}
+
+/* Nobody drops what it held. */
+static void die_unseen(struct shadow *shadow, const struct shadow_object *record)
+{
+    for (uint32_t i = 0; i < record->slot_count; i++) {
+        uint32_t target = shadow->edges[record->first_edge + i].target;
+        if (target != 0 && target != SHADOW_STALE)
+            shadow->objects[target].held_unseen = true;
+    }
+}
+
 void trace_doom(struct trace_replay *replay, uint32_t object)
 {
     const struct shadow_object *record = &replay->shadow.objects[object];
+    if (replay->tells_deaths && is_known_death(record))
+        doom(replay, record->memory);
+    else if (replay->tells_deaths)
+        die_unseen(&replay->shadow, record);
     if (!replay->may_free)
         return;
     if (record->kind == TRACE_KIND_WEAK) {
@@ -51,8 +76,17 @@ void trace_free_doomed(struct trace_replay *replay)
         if ((sm_object_flags(object) & (SM_OBJECT_FINALIZABLE | SM_OBJECT_FINALIZED)) == SM_OBJECT_FINALIZABLE)
             sm_finalizer_run_now(mm, object);
     }
-    for (size_t i = 0; i < replay->doomed.count; i++)
-        (void)sm_free(mm, replay->doomed.objects[i]);
+    for (size_t i = 0; i < replay->doomed.count; i++) {
+        if (replay->tells_deaths)
+            sm_retire(mm, replay->doomed.objects[i]);
+        else
+            (void)sm_free(mm, replay->doomed.objects[i]);
+    }
+    replay->doomed.count = 0;
+}
+
+void trace_spare_doomed(struct trace_replay *replay)
+{
     replay->doomed.count = 0;
 }
 
@@ -96,6 +130,7 @@ void trace_end_moved(struct trace_replay *replay, struct sm_object *old, struct 
             return;
         }
     }
-    if (replay->counts || replay->may_free)
+    bool is_known = replay->tells_deaths && old->count != SM_COUNT_MAX;
+    if (replay->counts || replay->may_free || is_known)
         sm_retire(mm, old);
 }

@@ -47,6 +47,7 @@ static void drain(struct trace_replay *replay, uint32_t line, bool readable)
             trace_fold_object(replay, released, line);
         else
             trace_fault_unread(replay, released);
+        record_of(replay, released)->held_unseen |= !readable;
         trace_doom(replay, released);
         shadow_release(shadow, released, line);
     }
@@ -364,6 +365,8 @@ static enum wl_step run_request_end(struct trace_replay *replay, const struct tr
     uint32_t first = replay->shadow.frames[replay->shadow.depth];
     trace_fold_sample(replay, event->line);
     apply(replay, event);
+    if (is_fpm && replay->tells_deaths)
+        trace_spare_doomed(replay);
     /* What goes at once is not torn down first, as in PHP. */
     if (is_fpm && (sm_policy_capabilities(mm) & SM_CAP_BULK_FREE) != 0) {
         trace_root_forget(replay->context, replay->program.context_limit);

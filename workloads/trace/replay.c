@@ -72,12 +72,13 @@ static sm_status start_manager(struct trace_replay *replay, const struct wl_conf
     struct sm_manager *mm = replay->base.mm;
     if (!trace_types_register(mm, run_destructor, replay, &replay->types))
         return trace_fail(error, sm_error_status(mm), config->trace_path, 0, "%s", sm_error_detail(mm));
-    /* A policy that counts, traces or frees in bulk does it by itself; only an explicit one is told. */
+    /* A policy that counts, traces or frees in bulk does it by itself: an explicit one is told, and one that wants to know. */
     uint32_t capabilities = sm_policy_capabilities(mm);
     const uint32_t own_ways = SM_CAP_COUNTS | SM_CAP_COLLECT | SM_CAP_BULK_FREE;
     /* What a fault keeps reachable may refer to anything: then nothing is freed. */
     bool keeps_garbage = config->fault == WL_FAULT_LEAK || config->fault == WL_FAULT_FLIP_EDGE;
     replay->may_free = (capabilities & SM_CAP_FREE) != 0 && (capabilities & own_ways) == 0 && !keeps_garbage;
+    replay->tells_deaths = (capabilities & SM_CAP_DEATHS) != 0 && !keeps_garbage;
     replay->counts = (capabilities & SM_CAP_COUNTS) != 0;
     replay->base.observed_roots = observed_roots(&replay->program);
     return trace_roots_create(replay, error);

@@ -18,7 +18,7 @@ struct trace_leaks {
     size_t count, capacity;
 };
 
-/** Objects that an explicit policy frees once the event that released them is done. */
+/** Objects that an explicit policy frees, or one that uses known deaths is told of, once the event that released them is done. */
 struct trace_doomed {
     struct sm_object **objects;
     size_t count, capacity;
@@ -53,8 +53,9 @@ struct trace_replay {
     uint64_t earlier_checksum; /**< of all passes before this one; 0: none */
     uint32_t sample_cursor;
     bool started, check_trace;
-    bool may_free; /**< deaths of the trace are frees: an explicit policy */
-    bool counts;   /**< what the trace calls dead must be gone when its last count is */
+    bool may_free;     /**< deaths of the trace are frees: an explicit policy */
+    bool tells_deaths; /**< those that a machine would know are retired: a policy that uses known deaths */
+    bool counts;       /**< what the trace calls dead must be gone when its last count is */
     enum wl_fault fault;
     uint64_t fault_period, deaths;
     uint32_t fault_sequence; /**< object that carries the flipped byte or edge; 0: not planted yet */
@@ -82,12 +83,19 @@ void trace_root_forget(struct sm_object **table, uint32_t limit);
 
 /* ---- deaths.c ---- */
 
-/** An object was released by the event that runs: an explicit policy frees it, and its weak cell, afterwards. */
+/**
+ * An object was released by the event that runs: an explicit policy frees it, and its weak cell, afterwards.
+ *
+ * A policy that uses known deaths is told, if counts beside tracing would have shown this one: of an array, a string or bytes
+ * that nothing holds and nothing held that died unseen, such as an object or a ring.
+ */
 void trace_doom(struct trace_replay *replay, uint32_t object);
 /** Likewise all that are left when nothing is reachable: the cycles. */
 void trace_doom_rest(struct trace_replay *replay);
-/** Free what is doomed, destructors first. */
+/** Free what is doomed, destructors first, or retire it. */
 void trace_free_doomed(struct trace_replay *replay);
+/** Leave it: the policy is about to free all at once. */
+void trace_spare_doomed(struct trace_replay *replay);
 /** A `d` has dropped the last holder but `kept` of its own cycle: under counts the object is gone now. WL_STEP_INVALID when not. */
 enum wl_step trace_assert_gone(struct trace_replay *replay, const struct trace_event *event,
                                const struct sm_object *memory, bool kept);

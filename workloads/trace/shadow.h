@@ -47,7 +47,8 @@ struct shadow_object {
     uint32_t cell_bytes; /**< payload of the weak cell it holds */
     uint8_t kind;
     uint8_t state;
-    uint16_t flags; /**< of the allocation */
+    uint16_t flags;   /**< of the allocation */
+    bool held_unseen; /**< something that died unseen by a machine held it: its count never reaches 0 there */
 };
 
 struct shadow {
