@@ -93,8 +93,8 @@ def policy_cells(settings, title, spec, seconds, options=()):
 EXCEPTIONS = [
     ("stack, 100,000 frames", "stack"),
     ("arrays of a million", "arrays"),
-    ("destructor storm", "destructors"),
-    ("destructor storm, in a list", "destructors:listed=1"),
+    ("destructor storm", "cli-dtor"),
+    ("destructor storm, in a list", "cli-dtor:listed=1"),
 ]
 EXCEPTION_S = 2
 OBSERVED = "churn:objects=100k"

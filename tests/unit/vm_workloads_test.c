@@ -1,4 +1,4 @@
-/* Workloads linked, stack, arrays and destructors: as large as they say, and what each of them is about. */
+/* Workloads linked, stack, arrays and cli-dtor: as large as they say, and what each of them is about. */
 #include "check.h"
 #include "heap_census.h"
 #include "workload_run.h"
@@ -11,7 +11,7 @@ static void test_mutator_work_runs_at_the_anchored_density(void **state)
 {
     (void)state;
     static const char *const options[][2] = {
-        {"linked", "objects=40"}, {"stack", "depth=1000,garbage=1000"}, {"destructors", "objects=1000"}};
+        {"linked", "objects=40"}, {"stack", "depth=1000,garbage=1000"}, {"cli-dtor", "objects=1000"}};
     for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
         struct workload_run run = workload_run_of(SM_SAPI_CLI, "null", options[i][1], 3);
         struct wl_instance *instance = workload_create(workload_find(options[i][0]), &run);
@@ -67,8 +67,9 @@ static void test_what_lives_inside_a_step_has_the_analytic_size(void **state)
         uint64_t kept;
     } kept[] = {{"stack", "depth=5000,garbage=1000", 5000},
                 {"stack", "depth=9000,locals=2,garbage=1", 9000},
-                {"destructors", "objects=8000", 0},
-                {"destructors", "objects=8000,listed=1", 8000}};
+                {"cli-dtor", "objects=8000", 0},
+                {"cli-dtor", "objects=8000,listed=1", 8000},
+                {"cli-dtor", "objects=8000,cyclic=0.5,world=3000", 0}};
     for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
         struct workload_run run = workload_run_of(SM_SAPI_CLI, "null", kept[i].options, 1);
         run.fault = WL_FAULT_LEAK;
@@ -127,7 +128,7 @@ static void test_destructors_run_once_each(void **state)
     for (size_t i = 0; i < 2; i++)
         for (size_t j = 0; j < 3; j++) {
             struct workload_run run = workload_run_of(SM_SAPI_CLI, policies[j], options[i], 6);
-            struct workload_outcome outcome = workload_run(workload_find("destructors"), &run);
+            struct workload_outcome outcome = workload_run(workload_find("cli-dtor"), &run);
             assert_int_equal(outcome.stats.destructors_run, 6 * 500);
             assert_int_equal(outcome.leaked_objects, 0);
         }
@@ -137,7 +138,7 @@ static void test_destructors_run_once_each(void **state)
 static void test_long_lists_and_deep_stacks_die_without_recursion(void **state)
 {
     (void)state;
-    static const char *const options[][2] = {{"destructors", "objects=200k,listed=1"},
+    static const char *const options[][2] = {{"cli-dtor", "objects=200k,listed=1"},
                                              {"stack", "depth=200k,locals=2,garbage=10"}};
     static const char *const policies[] = {"refcount", "epoch:reclaim=inline", "marksweep"};
     for (size_t i = 0; i < 2; i++)
@@ -156,7 +157,7 @@ static void test_a_step_too_large_for_the_heap_ends_in_an_error(void **state)
                                            {"stack", "depth=1000k,locals=2"},
                                            {"stack", "depth=1000k,locals=1000"},
                                            {"arrays", "elements=1000,growth=900,writes=1m"},
-                                           {"destructors", "objects=1m"}};
+                                           {"cli-dtor", "objects=1m"}};
     for (size_t i = 0; i < sizeof(large) / sizeof(large[0]); i++) {
         struct workload_run run = workload_run_of(SM_SAPI_CLI, "null", large[i][1], 0);
         run.manager.memory_limit_bytes = 8 << 20;
