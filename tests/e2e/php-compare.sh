@@ -32,10 +32,17 @@ grep -q "^$small " "$work/table"
 code=0
 "$compare" --workloads="$small" --steps=40 --limit=0 --json="$work/strict.json" >"$work/table" 2>"$work/stderr" || code=$?
 [[ $code == 1 ]] || { echo "beyond the limit: exit code $code, expected 1"; exit 1; }
-grep -q 'live bytes at step [0-9]* are [+-]' "$work/stderr"
+grep -q 'mean live bytes are [+-]' "$work/stderr"
 /usr/bin/python3 - "$work/same.json" <<'PY'
 import json, sys
-rows = json.load(open(sys.argv[1]))["rows"]
+document = json.load(open(sys.argv[1]))
+rows = document["rows"]
 assert [row["step"] for row in rows][-1] == 40, rows
 assert all(abs(row["difference_percent"]) <= 15 and row["ours"]["live_bytes"] > 0 for row in rows), rows
+[compared] = document["comparisons"]
+mean = sum(row["ours"]["live_bytes"] for row in rows) / len(rows)
+assert compared["what"] == "mean" and compared["is_within"] and abs(compared["ours_bytes"] - mean) < 1, compared
 PY
+# Nothing lives between the batches: the peaks are compared.
+"$compare" --workloads=cli-dtor:objects=5000 --steps=10 --limit=30 --json="$work/peak.json" >"$work/table" 2>"$work/progress"
+grep -q '^cli-dtor:objects=5000  *peak ' "$work/table"

@@ -1,16 +1,16 @@
 <?php
 /*
  * Twin of the workload cli-cache: a least-recently-used cache in one array, a WeakMap over objects that live on. Prints one
- * line of JSON: live bytes and the collector's state at checkpoints.
+ * line of JSON: live bytes and the collector's state at ten checkpoints.
  */
 declare(strict_types=1);
 
 require __DIR__ . '/twin_text.php';
-require __DIR__ . '/twin_checkpoints.php';
+require __DIR__ . '/checkpoints.php';
 
 const USAGE = <<<'TEXT'
 usage: php cli_cache.php [--steps=N] [--seed=N] [--entries=N] [--lookups=N] [--range=N] [--resident=N] [--touch=TENTHS]
-           [--snapshot=0|1] [--checkpoints=N]
+           [--snapshot=0|1]
 
   --steps=N        iterations (default 60)
   --seed=N         of the random numbers (default 1)
@@ -20,7 +20,6 @@ usage: php cli_cache.php [--steps=N] [--seed=N] [--entries=N] [--lookups=N] [--r
   --resident=N     objects that live on, each with an entry in the WeakMap (default 12000)
   --touch=TENTHS   tenths of a resident object that a variable takes and leaves again, a lookup (default 4)
   --snapshot=1     the array has a second owner when an entry is stored; 0: it has not (default)
-  --checkpoints=N  how often memory and collector are looked at (default 6)
 
 TEXT;
 
@@ -142,20 +141,18 @@ class CacheService
     }
 }
 
-need_collector('cli_cache.php');
 $options = read_options('cli_cache.php', array_slice($argv, 1), USAGE, ['steps' => 60, 'seed' => 1, 'entries' => 7900,
-    'lookups' => 1000, 'range' => 13, 'resident' => 12000, 'touch' => 4, 'snapshot' => 0, 'checkpoints' => 6]);
-foreach (['entries', 'lookups', 'range', 'resident', 'steps', 'checkpoints'] as $name) {
+    'lookups' => 1000, 'range' => 13, 'resident' => 12000, 'touch' => 4, 'snapshot' => 0]);
+foreach (['entries', 'lookups', 'range', 'resident', 'steps'] as $name) {
     if ($options[$name] < 1) {
         fail('cli_cache.php', "--$name: expected at least 1");
     }
 }
 mt_srand($options['seed']);
 words(1);
-$start = memory_get_usage();
+$checkpoints = new Checkpoints($options['steps']);
 $service = new CacheService($options);
 gc_collect_cycles(); // What filling it left in the buffer.
-$checkpoints = new Checkpoints($start, $options['steps'], $options['checkpoints']);
 $checksum = 0;
 for ($step = 1; $step <= $options['steps']; $step++) {
     for ($i = 0; $i < $options['lookups']; $i++) {
@@ -164,4 +161,4 @@ for ($step = 1; $step <= $options['steps']; $step++) {
     $checksum = ($checksum * 31 + $service->checksum()) & 0xffffffff;
     $checkpoints->pass($step);
 }
-$checkpoints->report($options, $checksum);
+$checkpoints->report('cli_cache', $options, $checksum);

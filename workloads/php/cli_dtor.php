@@ -11,7 +11,7 @@ require __DIR__ . '/checkpoints.php';
 const USAGE = <<<'TEXT'
 usage: php cli_dtor.php [--steps=N] [--seed=N] [--objects=N] [--listed=0|1] [--cyclic=SHARE] [--touch=N] [--world=N]
 
-  --steps=N        batches (default 60)
+  --steps=N        batches (default 20)
   --seed=N         the number before the first object's (default 1)
   --objects=N      of a batch (default 100000)
   --listed=1       each object refers to the one made before it, and only the last is held; 0: an array holds all (default)
@@ -153,7 +153,7 @@ class Storm
 }
 
 $options = read_options('cli_dtor.php', array_slice($argv, 1), USAGE,
-    ['steps' => 60, 'seed' => 1, 'objects' => 100000, 'listed' => 0, 'cyclic' => '0', 'touch' => 0, 'world' => 0]);
+    ['steps' => 20, 'seed' => 1, 'objects' => 100000, 'listed' => 0, 'cyclic' => '0', 'touch' => 0, 'world' => 0]);
 if ($options['objects'] < 2 || $options['steps'] < 1) {
     fail('cli_dtor.php', 'expected at least two objects and one step');
 }
@@ -166,7 +166,6 @@ if ($options['touch'] > 0 && $options['world'] === 0) {
 if ($options['cyclic'] > 0 && $options['listed']) {
     fail('cli_dtor.php', '--listed: expected no rings (--cyclic=0)');
 }
-ini_set('memory_limit', '-1');
 $checkpoints = new Checkpoints($options['steps']);
 $storm = new Storm($options);
 $checksum = 0;

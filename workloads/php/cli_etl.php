@@ -1,21 +1,20 @@
 <?php
 /*
  * Twin of the workload cli-etl: CSV rows in batches, each of which lives until the next is complete. Prints one line of
- * JSON: live bytes and the collector's state at checkpoints.
+ * JSON: live bytes and the collector's state at ten checkpoints.
  */
 declare(strict_types=1);
 
 require __DIR__ . '/twin_text.php';
-require __DIR__ . '/twin_checkpoints.php';
+require __DIR__ . '/checkpoints.php';
 
 const USAGE = <<<'TEXT'
-usage: php cli_etl.php [--steps=N] [--seed=N] [--rows=N] [--keys=N] [--checkpoints=N]
+usage: php cli_etl.php [--steps=N] [--seed=N] [--rows=N] [--keys=N]
 
   --steps=N        batches (default 400)
   --seed=N         of the random numbers (default 1)
   --rows=N         of a batch (default 500)
   --keys=N         of loaded groups that are remembered (default 80000)
-  --checkpoints=N  how often memory and collector are looked at (default 10)
 
 TEXT;
 
@@ -112,20 +111,18 @@ class Import
     }
 }
 
-need_collector('cli_etl.php');
 $options = read_options('cli_etl.php', array_slice($argv, 1), USAGE,
-    ['steps' => 400, 'seed' => 1, 'rows' => 500, 'keys' => 80000, 'checkpoints' => 10]);
-if ($options['rows'] < 2 || $options['keys'] < 1 || $options['steps'] < 1 || $options['checkpoints'] < 1) {
-    fail('cli_etl.php', 'expected at least one step, two rows, one key and one checkpoint');
+    ['steps' => 400, 'seed' => 1, 'rows' => 500, 'keys' => 80000]);
+if ($options['rows'] < 2 || $options['keys'] < 1 || $options['steps'] < 1) {
+    fail('cli_etl.php', 'expected at least one step, two rows and one key');
 }
 mt_srand($options['seed']);
 words(1);
-$start = memory_get_usage();
+$checkpoints = new Checkpoints($options['steps']);
 $import = new Import($options);
-$checkpoints = new Checkpoints($start, $options['steps'], $options['checkpoints']);
 $checksum = 0;
 for ($step = 1; $step <= $options['steps']; $step++) {
     $checksum = ($checksum * 31 + $import->batch($step)) & 0xffffffff;
     $checkpoints->pass($step);
 }
-$checkpoints->report($options, $checksum);
+$checkpoints->report('cli_etl', $options, $checksum);

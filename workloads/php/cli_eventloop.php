@@ -631,7 +631,6 @@ $options = read_options('cli_eventloop.php', array_slice($argv, 1), USAGE, ['ste
 if ($options['connections'] < 1 || $options['requests'] < 1 || $options['resident'] < 1 || $options['log'] < 1) {
     fail('cli_eventloop.php', 'expected at least one connection, request, session and line of the log');
 }
-ini_set('memory_limit', '-1');
 mt_srand($options['seed']);
 words(1);
 $loop = new EventLoop($options);

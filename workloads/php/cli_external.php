@@ -80,7 +80,6 @@ function run_job(int $number, array $options): int
 
 $options = read_options('cli_external.php', array_slice($argv, 1), USAGE,
     ['steps' => 1200, 'seed' => 1, 'bytes' => 65536, 'ring' => 5, 'records' => 250, 'resident' => 5000]);
-ini_set('memory_limit', '-1');
 make_buffer(0, $options['bytes']); /* what FFI itself takes is no part of the program */
 $checkpoints = new Checkpoints($options['steps']);
 $resident = [];

@@ -178,7 +178,6 @@ $options = read_options('cli_idle.php', array_slice($argv, 1), USAGE, ['steps' =
 if ($options['services'] < 1 || $options['steps'] < 1) {
     fail('cli_idle.php', 'expected at least one service and one poll');
 }
-ini_set('memory_limit', '-1');
 mt_srand($options['seed']);
 words(1);
 $checkpoints = new Checkpoints($options['steps']);

@@ -1,16 +1,15 @@
 <?php
 /*
  * Twin of the workload cli-orm: a batch import through a mapper with an identity map and change sets. Prints one line of
- * JSON: live bytes and the collector's state at checkpoints.
+ * JSON: live bytes and the collector's state at ten checkpoints.
  */
 declare(strict_types=1);
 
 require __DIR__ . '/twin_text.php';
-require __DIR__ . '/twin_checkpoints.php';
+require __DIR__ . '/checkpoints.php';
 
 const USAGE = <<<'TEXT'
 usage: php cli_orm.php [--steps=N] [--seed=N] [--batch=N] [--relations=N] [--clear=N] [--cyclic=0|1] [--metadata=N]
-           [--checkpoints=N]
 
   --steps=N        batches (default 300)
   --seed=N         of the random numbers (default 1)
@@ -19,7 +18,6 @@ usage: php cli_orm.php [--steps=N] [--seed=N] [--batch=N] [--relations=N] [--cle
   --clear=N        so many batches are flushed before all is cleared (default 1); 0: never
   --cyclic=1       variants and collections point back (default); 0: they do not
   --metadata=N     mapped classes whose metadata lives on (default 530)
-  --checkpoints=N  how often memory and collector are looked at (default 10)
 
 TEXT;
 
@@ -368,23 +366,21 @@ function make_metadata(int $count): array
     return $list;
 }
 
-need_collector('cli_orm.php');
 $options = read_options('cli_orm.php', array_slice($argv, 1), USAGE, ['steps' => 300, 'seed' => 1, 'batch' => 20,
-    'relations' => 3, 'clear' => 1, 'cyclic' => 1, 'metadata' => 530, 'checkpoints' => 10]);
-if ($options['batch'] < 1 || $options['relations'] < 1 || $options['steps'] < 1 || $options['checkpoints'] < 1) {
-    fail('cli_orm.php', 'expected at least one step, product, variant and checkpoint');
+    'relations' => 3, 'clear' => 1, 'cyclic' => 1, 'metadata' => 530]);
+if ($options['batch'] < 1 || $options['relations'] < 1 || $options['steps'] < 1) {
+    fail('cli_orm.php', 'expected at least one step, product and variant');
 }
 mt_srand($options['seed']);
 words(1);
-$start = memory_get_usage();
+$checkpoints = new Checkpoints($options['steps']);
 $manager = new EntityManager();
 $manager->metadata = make_metadata($options['metadata']);
 $importer = new Importer($manager, $options);
 gc_collect_cycles(); // What making the metadata left in the buffer.
-$checkpoints = new Checkpoints($start, $options['steps'], $options['checkpoints']);
 $checksum = 0;
 for ($step = 1; $step <= $options['steps']; $step++) {
     $checksum = ($checksum * 31 + $importer->batch($step)) & 0xffffffff;
     $checkpoints->pass($step);
 }
-$checkpoints->report($options, $checksum);
+$checkpoints->report('cli_orm', $options, $checksum);

@@ -12,7 +12,7 @@ const USAGE = <<<'TEXT'
 usage: php cli_tick.php [--steps=N] [--seed=N] [--world=N] [--touch=N] [--garbage=N] [--linked=0|1]
            [--rest=MICROSECONDS]
 
-  --steps=N             ticks (default 200)
+  --steps=N             ticks (default 100)
   --seed=N              of the random numbers (default 1)
   --world=N             objects that live on (default 200000)
   --touch=N             of them that a tick takes into a variable, writes to and leaves (default 10000)
@@ -114,12 +114,11 @@ class World
     }
 }
 
-$options = read_options('cli_tick.php', array_slice($argv, 1), USAGE, ['steps' => 200, 'seed' => 1, 'world' => 200000,
+$options = read_options('cli_tick.php', array_slice($argv, 1), USAGE, ['steps' => 100, 'seed' => 1, 'world' => 200000,
     'touch' => 10000, 'garbage' => 10, 'linked' => 1, 'rest' => 0]);
 if ($options['world'] < 1 || $options['touch'] < 1 || $options['steps'] < 1) {
     fail('cli_tick.php', 'expected at least one object, one touch and one tick');
 }
-ini_set('memory_limit', '-1');
 mt_srand($options['seed']);
 $checkpoints = new Checkpoints($options['steps']);
 $world = new World($options);

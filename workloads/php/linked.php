@@ -143,10 +143,7 @@ function pauses(Observed $observed): array
     return $pauses;
 }
 
-if (!gc_enabled()) {
-    fail('linked.php', 'the cycle collector is switched off (zend.enable_gc=0)');
-}
-ini_set('memory_limit', '-1');
+need_collector('linked.php');
 $defaults = ['objects' => 200000, 'steps' => 4000, 'graphs' => 100, 'linked' => 1, 'touch' => 0];
 $options = read_options('linked.php', array_slice($argv, 1), USAGE, $defaults);
 if ($options['objects'] < 1 || $options['graphs'] < 1 || $options['steps'] < 1) {

@@ -1,11 +1,20 @@
 <?php
-/* What both twins take from outside: words, the broker's messages and their decoder, options. */
+/* What twins take from outside: words, the broker's messages and their decoder, options. */
 declare(strict_types=1);
 
 function fail(string $program, string $message): never
 {
     fwrite(STDERR, "$program: $message\n");
     exit(2);
+}
+
+/** Without cycles being looked for there is nothing to compare; the heap may be as large as it gets. */
+function need_collector(string $program): void
+{
+    if (!gc_enabled()) {
+        fail($program, 'the cycle collector is switched off (zend.enable_gc=0)');
+    }
+    ini_set('memory_limit', '-1');
 }
 
 /** `--name=value` by the defaults' names and types. */
