@@ -55,19 +55,31 @@ enum page_hook {
     HOOK_COUNT
 };
 
-enum page_class { CLASS_POST, CLASS_USER, CLASS_COMMENT, CLASS_QUERY, CLASS_LINK, PAGE_CLASS_COUNT };
+enum page_class {
+    CLASS_POST,
+    CLASS_USER,
+    CLASS_COMMENT,
+    CLASS_QUERY,
+    CLASS_LINK,
+    CLASS_DATE,
+    CLASS_BLOCK_TYPE,
+    PAGE_CLASS_COUNT
+};
 
 enum { POST_ID, POST_TITLE, POST_CONTENT, POST_AUTHOR, POST_TERMS, POST_META, POST_DATE, POST_PROPERTIES = 24 };
 enum { USER_ID, USER_NAME, USER_ROLES, USER_PROPERTIES = 8 };
 enum { COMMENT_ID, COMMENT_AUTHOR, COMMENT_TEXT, COMMENT_DATE, COMMENT_PARENT, COMMENT_PROPERTIES = 16 };
 enum { LINK_TARGET, LINK_LABEL, LINK_ARGUMENTS, LINK_PROPERTIES = 10 };
 enum { QUERY_TOKEN, QUERY_ARGUMENTS, QUERY_PROPERTIES = 28 };
+enum { DATE_SECONDS, DATE_FORMAT, DATE_PROPERTIES = 5 };
+enum { BLOCK_TYPE_NAME, BLOCK_TYPE_TITLE, BLOCK_TYPE_ATTRIBUTES, BLOCK_TYPE_PROPERTIES = 20 };
 
 struct page_options {
     uint64_t post_count;
     uint64_t comment_count;   /**< of each post */
     uint64_t paragraph_count; /**< of each post */
     uint64_t option_count;    /**< entries of the configuration array */
+    uint64_t plugin_count;    /**< that register what they add at boot */
     uint64_t file_count;      /**< that a cold request compiles */
 };
 
@@ -105,8 +117,16 @@ static inline struct vm_array *page_global(const struct page *page, const char *
 /** Make the boot data and hang it on globals "options", "hooks", "rules", "users"; "posts" and "cache" are empty. */
 void page_boot(struct page *page);
 
+/** add_filter(): one more callback of a hook, whose name is borrowed. */
+void page_add_filter(struct page *page, struct vm_string *hook, int64_t kind);
+
 /** Match the request's path against the rules; returns the matched pieces, a packed list, owned. */
 struct vm_array *page_route(struct page *page);
+
+/* ---- page_plugins.c: what plugins add ---- */
+
+/** Filters in the global "hooks", block types and translations in globals of these names. Reaches safepoints. */
+void page_load_plugins(struct page *page);
 
 /* ---- page_content.c: what the database holds ---- */
 

@@ -25,6 +25,8 @@ static const struct {
     [CLASS_USER] = {"User", USER_PROPERTIES, NULL},
     [CLASS_COMMENT] = {"Comment", COMMENT_PROPERTIES, NULL},
     [CLASS_LINK] = {"Link", LINK_PROPERTIES, NULL},
+    [CLASS_DATE] = {"Date", DATE_PROPERTIES, NULL},
+    [CLASS_BLOCK_TYPE] = {"BlockType", BLOCK_TYPE_PROPERTIES, NULL},
     [CLASS_QUERY] = {"Query", QUERY_PROPERTIES, vm_session_destructor},
 };
 
@@ -94,17 +96,22 @@ static struct vm_array *make_callback(struct page *page, int64_t kind)
     return callback;
 }
 
-static void add_filters(struct page *page)
+void page_add_filter(struct page *page, struct vm_string *hook, int64_t kind)
 {
     struct vm *vm = page_vm(page);
-    struct vm_array *hooks = request_global_new(page_vm(page), "hooks", VM_ARRAY_HASH);
-    for (int hook = 0; hook < HOOK_COUNT; hook++) {
-        struct vm_array *callbacks = vm_array_new(vm, VM_ARRAY_PACKED, 0);
-        vm_array_set_key(vm, hooks, page->hook_names[hook], vm_array_value(callbacks));
+    struct vm_array *hooks = page_global(page, "hooks");
+    if (vm_tag_of(vm_array_get_key(hooks, hook)) == VM_UNDEF)
+        vm_array_set_key(vm, hooks, hook, vm_array_value(vm_array_new(vm, VM_ARRAY_PACKED, 0)));
+    vm_array_append(vm, vm_as_array(vm_array_get_key(hooks, hook)), vm_array_value(make_callback(page, kind)));
+    page_work(page, 3);
+}
+
+static void add_filters(struct page *page)
+{
+    (void)request_global_new(page_vm(page), "hooks", VM_ARRAY_HASH);
+    for (int hook = 0; hook < HOOK_COUNT; hook++)
         for (int i = 0; i < CALLBACKS_PER_HOOK; i++)
-            vm_array_append(vm, callbacks, vm_array_value(make_callback(page, hook + 3 * i)));
-        page_work(page, 8);
-    }
+            page_add_filter(page, page->hook_names[hook], hook + 3 * i);
 }
 
 /* ---- Rewrite rules and routing ---- */
@@ -172,6 +179,7 @@ void page_boot(struct page *page)
     define_constants(page);
     load_options(page);
     add_filters(page);
+    page_load_plugins(page);
     load_rules(page);
     load_users(page);
     (void)request_global_new(page_vm(page), "posts", VM_ARRAY_PACKED);

@@ -119,7 +119,7 @@ struct vm_object *page_fetch_comment(struct page *page, uint64_t index)
 {
     struct vm *vm = page_vm(page);
     vm_frame_enter(vm, FETCH_LOCALS);
-    struct vm_array *row = make_row(page, index, 18);
+    struct vm_array *row = make_row(page, index, 27);
     struct vm_object *comment = vm_object_new(vm, page->classes[CLASS_COMMENT]);
     vm_local_set(vm, ENTITY, vm_object_value(comment));
     vm_object_set(vm, comment, COMMENT_ID, vm_int((int64_t)index));

@@ -69,7 +69,10 @@ static struct sm_value call(struct vm *vm, int64_t kind)
     }
 }
 
-/* The value travels by reference where the callback accepts three arguments. */
+/*
+ * The value travels by reference where the callback accepts three arguments. The list stays until the next one is made: it is a
+ * variable of the loop over callbacks.
+ */
 static void make_arguments(struct page *page, struct sm_value subject, bool by_reference)
 {
     struct vm *vm = page_vm(page);
@@ -97,7 +100,6 @@ static void run_callback(struct page *page, const struct vm_array *callback, str
         vm_reference_set(vm, vm_as_reference(vm_local_get(vm, REFERENCE)), vm_value_copy(vm, result));
         vm_local_set(vm, REFERENCE, vm_undef());
     }
-    vm_local_set(vm, ARGUMENTS, vm_undef());
     vm_local_set(vm, VALUE, result);
     page_work(page, 3);
     vm_safepoint(vm);
@@ -116,11 +118,23 @@ static void note_running(struct page *page, enum page_hook hook)
     page_work(page, 2);
 }
 
+/* has_filter() of the hook for this kind of subject alone: a name that is put together, looked up and thrown away. */
+static void look_for_special_hook(struct page *page, enum page_hook hook, struct sm_value subject)
+{
+    struct vm *vm = page_vm(page);
+    const char *kind = vm_tag_of(subject) == VM_OBJECT ? vm_as_object(subject)->class_entry->name->data : "Site";
+    struct vm_string *name = vm_string_format(vm, "%s_%s", page->hook_names[hook]->data, kind);
+    vm_session_fold(&page->session, vm_tag_of(vm_array_get_key(page_global(page, "hooks"), name)));
+    vm_value_drop(vm, vm_string_value(name));
+    page_work(page, 1);
+}
+
 struct sm_value page_filter(struct page *page, enum page_hook hook, struct sm_value text, struct sm_value subject)
 {
     struct vm *vm = page_vm(page);
     vm_frame_enter(vm, FILTER_LOCALS);
     vm_local_set(vm, VALUE, text);
+    look_for_special_hook(page, hook, subject);
     note_running(page, hook);
     struct sm_value callbacks = vm_array_get_key(page_global(page, "hooks"), page->hook_names[hook]);
     vm_local_set(vm, CALLBACKS, vm_value_copy(vm, callbacks));

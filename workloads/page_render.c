@@ -1,7 +1,10 @@
 /* Templates: header, posts with their comments, sidebar; each buffers its output and hands it up. */
 #include "page.h"
 
-enum { MENU_ITEMS = 12, WIDGET_COUNT = 8, OPTIONS_READ = 60, COMMENTS_PER_QUERY = 40 };
+#include <stdlib.h>
+#include <time.h>
+
+enum { MENU_ITEMS = 12, WIDGET_COUNT = 8, OPTIONS_READ = 60 };
 
 /* Locals of a template's frame: its output buffer, the thing shown, a text, a list, a link under way. */
 enum { BUFFER, SUBJECT, TEXT, LIST, LINK, TEMPLATE_LOCALS };
@@ -127,6 +130,24 @@ static struct sm_value words_value(struct page *page, unsigned word_count)
     return vm_string_value(text_words(page_vm(page), &page->random, word_count));
 }
 
+/* A date object of the subject's property, which lives until it is printed, as text. */
+static struct sm_value date_text(struct page *page, uint32_t property)
+{
+    struct vm *vm = page_vm(page);
+    struct vm_object *date = vm_object_new(vm, page->classes[CLASS_DATE]);
+    vm_local_set(vm, TEXT, vm_object_value(date));
+    struct vm_string *seconds = vm_as_string(vm_object_get(vm_as_object(vm_local_get(vm, SUBJECT)), property));
+    time_t moment = (time_t)strtoll(seconds->data, NULL, 10);
+    struct tm parts;
+    char text[32];
+    (void)gmtime_r(&moment, &parts);
+    size_t length = strftime(text, sizeof(text), "%Y-%m-%d %H:%M", &parts);
+    vm_object_set(vm, date, DATE_SECONDS, vm_int(moment));
+    vm_object_set(vm, date, DATE_FORMAT, vm_value_copy(vm, vm_string_value(page->keys[PAGE_KEY_FORMAT])));
+    page_work(page, 2);
+    return vm_string_value(vm_string_new(vm, text, length));
+}
+
 /* ---- Comments ---- */
 
 static void put_avatar(struct page *page)
@@ -156,7 +177,7 @@ static struct sm_value comment_template(struct page *page, uint64_t index)
     put_classes(page, HOOK_COMMENT_CLASS, 3);
     put_avatar(page);
     put_link(page, HOOK_COMMENT_AUTHOR, "https://example.org/", copy_property(page, COMMENT_AUTHOR));
-    put_filtered(page, HOOK_DATE, copy_property(page, COMMENT_DATE));
+    put_filtered(page, HOOK_DATE, date_text(page, COMMENT_DATE));
     put(page, "<p>");
     put_filtered(page, HOOK_COMMENT_TEXT, copy_property(page, COMMENT_TEXT));
     put(page, "</p></li>\n");
@@ -217,7 +238,7 @@ static struct sm_value post_template(struct page *page, uint64_t index)
     struct vm_object *post = vm_as_object(vm_local_get(vm, SUBJECT));
     struct vm_object *author = vm_as_object(vm_object_get(post, POST_AUTHOR));
     put_filtered(page, HOOK_AUTHOR, vm_value_copy(vm, vm_object_get(author, USER_NAME)));
-    put_filtered(page, HOOK_DATE, copy_property(page, POST_DATE));
+    put_filtered(page, HOOK_DATE, date_text(page, POST_DATE));
     put_terms(page);
     put_value(page, content_template(page));
     put_comments(page, index);

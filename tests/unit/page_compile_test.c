@@ -9,8 +9,8 @@
 #include <string.h>
 
 /* Small enough for a cycle at every safepoint. */
-#define TINY "posts=1,comments=1,paragraphs=1,options=3,files=1"
-#define SMALL "posts=2,comments=2,paragraphs=2,options=20,files=3"
+#define TINY "posts=1,comments=1,paragraphs=1,options=3,plugins=1,files=1"
+#define SMALL "posts=2,comments=2,paragraphs=2,options=20,plugins=2,files=3"
 
 static const struct wl_ops *page_ops(void)
 {

@@ -6,24 +6,22 @@
 declare(strict_types=1);
 
 require __DIR__ . '/twin_text.php';
+require __DIR__ . '/twin_requests.php';
 
-const USAGE = <<<'TEXT'
-usage: php fpm_page.php [--steps=N] [--seed=N]
-
-  --steps=N    pages to render (default 20)
-  --seed=N     of the random numbers (default 1)
-Under php-fpm: one page a request; the query string names its number ("request=7").
+const HELP = <<<'TEXT'
+  --posts, --comments, --paragraphs, --options, --plugins
+                   as of the workload
 
 TEXT;
-
-const POSTS = 20;
-const COMMENTS = 25;
-const PARAGRAPHS = 8;
-const OPTIONS = 600;
+const DEFAULTS = ['posts' => 20, 'comments' => 48, 'paragraphs' => 16, 'options' => 600, 'plugins' => 25];
 const CONSTANTS = 60;
 const RULES = 90;
 const USERS = 4;
 const CALLBACKS_PER_HOOK = 3;
+const HOOKS_PER_PLUGIN = 9;
+const BLOCK_TYPES_PER_PLUGIN = 4;
+const BLOCK_TYPE_ATTRIBUTES = ['id', 'name', 'slug', 'title', 'author'];
+const TRANSLATIONS_PER_PLUGIN = 30;
 const TERMS_PER_POST = 3;
 const META_KEYS = ['id', 'name', 'slug', 'title', 'author', 'date'];
 const BLOCKS = ['author', 'date', 'text', 'url'];
@@ -61,6 +59,17 @@ class Comment
 class Link
 {
     public $target, $label, $arguments, $p3, $p4, $p5, $p6, $p7, $p8, $p9;
+}
+
+class Date
+{
+    public $seconds, $format, $p2, $p3, $p4;
+}
+
+class BlockType
+{
+    public $name, $title, $attributes, $p3, $p4, $p5, $p6, $p7, $p8, $p9, $p10, $p11, $p12, $p13, $p14, $p15, $p16, $p17,
+        $p18, $p19;
 }
 
 class Query
@@ -169,15 +178,15 @@ function valid_url(string $url): string
 /** What the database holds of a post: paragraphs of markup and text, one string. */
 function content_text(int $paragraphs): string
 {
-    static $corpus = null;
-    if ($corpus === null) {
+    static $line = null;
+    if ($line === null) {
         $line = "It's a \"";
         for ($i = 0; $i < 5; $i++) {
             $line .= substr(VOCABULARY, $i * 60, 66) . ' & ';
         }
-        $corpus = str_repeat($line . "end\"\n", 16);
+        $line .= "end\"\n";
     }
-    return substr($corpus, 0, intdiv(strlen($corpus), 16) * $paragraphs);
+    return str_repeat($line, $paragraphs);
 }
 
 /* ---- A page ---- */
@@ -196,7 +205,11 @@ class Page
     private array $inner = [];
     private int $depth = 0;
 
-    public function __construct(private int $request)
+    private array $arguments = [];
+    private array $blockTypes = [];
+    private array $translations = [];
+
+    public function __construct(private array $scale, private int $request)
     {
     }
 
@@ -205,6 +218,7 @@ class Page
         $this->defineConstants();
         $this->loadOptions();
         $this->addFilters();
+        $this->loadPlugins();
         $this->loadRules();
         $this->loadUsers();
         $matches = $this->route();
@@ -237,7 +251,7 @@ class Page
 
     private function loadOptions(): void
     {
-        for ($i = 0; $i < OPTIONS; $i++) {
+        for ($i = 0; $i < $this->scale['options']; $i++) {
             $this->options['option_' . $i] = $this->makeOption($i);
         }
     }
@@ -246,8 +260,42 @@ class Page
     {
         foreach (HOOKS as $number => $hook) {
             for ($i = 0; $i < CALLBACKS_PER_HOOK; $i++) {
-                $kind = $number + 3 * $i;
-                $this->hooks[$hook][] = ['kind' => $kind, 'priority' => 10, 'accepted' => 1 + $kind % 3];
+                $this->addFilter($hook, $number + 3 * $i);
+            }
+        }
+    }
+
+    private function addFilter(string $hook, int $kind): void
+    {
+        $this->hooks[$hook][] = ['kind' => $kind, 'priority' => 10, 'accepted' => 1 + $kind % 3];
+    }
+
+    private function registerBlockType(int $number): void
+    {
+        $type = new BlockType();
+        $type->name = "plugin/block-$number";
+        $this->blockTypes[$type->name] = $type;
+        $type->title = words(3);
+        $type->attributes = [];
+        foreach (BLOCK_TYPE_ATTRIBUTES as $position => $name) {
+            $type->attributes[$name] = ['kind' => $position, 'text' => words(2)];
+        }
+    }
+
+    private function loadPlugins(): void
+    {
+        for ($plugin = 0; $plugin < $this->scale['plugins']; $plugin++) {
+            for ($i = 0; $i < HOOKS_PER_PLUGIN; $i++) {
+                $hook = "plugin_{$plugin}_filter$i";
+                for ($j = 0; $j < CALLBACKS_PER_HOOK; $j++) {
+                    $this->addFilter($hook, $i + $j);
+                }
+            }
+            for ($i = 0; $i < BLOCK_TYPES_PER_PLUGIN; $i++) {
+                $this->registerBlockType($plugin * BLOCK_TYPES_PER_PLUGIN + $i);
+            }
+            for ($i = 0; $i < TRANSLATIONS_PER_PLUGIN; $i++) {
+                $this->translations["original $plugin of $i"] = words(1 + $i % 5);
             }
         }
     }
@@ -340,7 +388,7 @@ class Page
         $post->title = $row['text'];
         $post->date = $row['date'];
         $post->author = $this->users[$index % USERS];
-        $post->content = content_text(PARAGRAPHS);
+        $post->content = content_text($this->scale['paragraphs']);
         $post->terms = $this->makeTerms();
         $post->meta = $this->makeMeta();
         $this->remember('post:', $index, $row);
@@ -349,7 +397,7 @@ class Page
 
     private function fetchComment(int $index): Comment
     {
-        $row = $this->makeRow($index, 18);
+        $row = $this->makeRow($index, 27);
         $comment = new Comment();
         $comment->id = $index;
         $comment->author = $row['author'];
@@ -376,6 +424,9 @@ class Page
         if (!isset($this->hooks[$hook])) {
             return $value;
         }
+        if (isset($this->hooks[$hook . '_' . (is_object($subject) ? $subject::class : 'Site')])) {
+            return $value;
+        }
         $this->depth++;
         $this->current[] = $hook;
         $running = ['name' => $hook, 'priority' => 10, 'depth' => $this->depth];
@@ -390,7 +441,8 @@ class Page
         return $value;
     }
 
-    /** The value travels by reference where the callback accepts three arguments. */
+    /** The value travels by reference where the callback accepts three arguments. The list
+     * stays until the next one is made. */
     private function runCallback(array $callback, string $value, mixed $subject): string
     {
         $function = FUNCTIONS[$callback['kind'] % 6];
@@ -402,6 +454,7 @@ class Page
         if ($subject !== null) {
             $arguments[] = $subject;
         }
+        $this->arguments = $arguments;
         $value = $function(...$arguments);
         return $value;
     }
@@ -471,6 +524,14 @@ class Page
         $list[] = $block;
     }
 
+    private function dateText(string $seconds): string
+    {
+        $date = new Date();
+        $date->seconds = (int) $seconds;
+        $date->format = 'Y-m-d H:i';
+        return gmdate($date->format, $date->seconds);
+    }
+
     private function comment(int $index): string
     {
         $comment = $this->fetchComment($index);
@@ -487,7 +548,7 @@ class Page
         $this->classes($buffer, 'comment_class', 3);
         $this->avatar($buffer, $comment);
         $this->link($buffer, 'comment_author_link', 'https://example.org/', $comment->author, $comment);
-        $buffer .= $this->filter('the_date', $comment->date, $comment);
+        $buffer .= $this->filter('the_date', $this->dateText($comment->date), $comment);
         $buffer .= '<p>';
         $buffer .= $this->filter('comment_text', $comment->text, $comment);
         $buffer .= "</p></li>\n";
@@ -515,13 +576,14 @@ class Page
         $this->classes($buffer, 'body_class', 5);
         $this->link($buffer, 'the_title', '/post/', $post->title, $post);
         $buffer .= $this->filter('the_author', $post->author->name, $post);
-        $buffer .= $this->filter('the_date', $post->date, $post);
+        $buffer .= $this->filter('the_date', $this->dateText($post->date), $post);
         foreach ($post->terms as $term) {
             $this->link($buffer, 'term_link', '/category/', $term['name'], $post);
         }
         $buffer .= $this->content($post);
-        for ($i = 0; $i < COMMENTS; $i++) {
-            $buffer .= $this->comment($index * COMMENTS + $i);
+        $count = $this->scale['comments'];
+        for ($i = 0; $i < $count; $i++) {
+            $buffer .= $this->comment($index * $count + $i);
         }
         $buffer .= "</article>\n";
         return $buffer;
@@ -548,7 +610,7 @@ class Page
             $buffer .= $this->filter('widget_text', words(24), null);
         }
         for ($i = 0; $i < OPTIONS_READ; $i++) {
-            $option = $this->options['option_' . $i * 7 % OPTIONS];
+            $option = $this->options['option_' . $i * 7 % $this->scale['options']];
             if (is_string($option)) {
                 $buffer .= $this->filter('option', $option, null);
             }
@@ -562,7 +624,7 @@ class Page
         $output = '';
         $output .= $this->header();
         $this->query(0);
-        for ($i = 0; $i < POSTS; $i++) {
+        for ($i = 0; $i < $this->scale['posts']; $i++) {
             $output .= $this->post($i);
             $this->query($i + 1);
         }
@@ -573,19 +635,7 @@ class Page
 
 /* ---- The program ---- */
 
-if (PHP_SAPI === 'fpm-fcgi') {
-    $request = (int) ($_GET['request'] ?? 1);
-    mt_srand($request);
-    echo (new Page($request))->run();
-} else {
-    $options = read_options('fpm_page.php', array_slice($argv, 1), USAGE, ['steps' => 20, 'seed' => 1]);
-    mt_srand($options['seed']);
-    $checksum = $bytes = 0;
-    for ($request = 1; $request <= $options['steps']; $request++) {
-        $output = (new Page($request))->run();
-        $bytes += strlen($output);
-        $checksum = ($checksum * 31 + crc32($output)) & 0xffffffff;
-    }
-    printf("{\"steps\":%d,\"checksum\":\"%08x\",\"bytes\":%d,\"closed\":%d,\"gc_runs\":%d}\n", $options['steps'], $checksum,
-        $bytes, Query::$closed, gc_status()['runs']);
-}
+run_requests('fpm_page', DEFAULTS, HELP, static function (int $number, array $options): array {
+    $page = new Page($options, $number);
+    return [$page->run(), $page];
+});
