@@ -115,13 +115,6 @@ static struct vm_object *object_in(const struct dtor *dtor, uint32_t local)
     return vm_as_object(vm_local_get(dtor->session.vm, local));
 }
 
-/* A variable takes `value` over. PHP's collector runs inside the decrement that this is, ours at the safepoint after it. */
-static void assign(struct dtor *dtor, uint32_t local, struct sm_value value)
-{
-    vm_local_set(dtor->session.vm, local, value);
-    vm_safepoint(dtor->session.vm);
-}
-
 static struct sm_value copy_of(const struct dtor *dtor, uint32_t local)
 {
     return vm_value_copy(dtor->session.vm, vm_local_get(dtor->session.vm, local));
@@ -132,17 +125,17 @@ static void append_ring(struct dtor *dtor, uint64_t count)
 {
     struct vm *vm = dtor->session.vm;
     make_node(dtor);
-    assign(dtor, HEAD, copy_of(dtor, NODE));
-    assign(dtor, TAIL, copy_of(dtor, NODE));
+    vm_session_assign(&dtor->session, HEAD, copy_of(dtor, NODE));
+    vm_session_assign(&dtor->session, TAIL, copy_of(dtor, NODE));
     for (uint64_t i = 1; i < count; i++) {
         make_node(dtor);
         vm_object_set(vm, object_in(dtor, TAIL), NODE_NEXT, copy_of(dtor, NODE));
-        assign(dtor, TAIL, copy_of(dtor, NODE));
+        vm_session_assign(&dtor->session, TAIL, copy_of(dtor, NODE));
     }
     vm_object_set(vm, object_in(dtor, TAIL), NODE_NEXT, copy_of(dtor, HEAD));
     vm_array_append(vm, vm_array_write(vm, vm_local_place(vm, BATCH)), copy_of(dtor, HEAD));
     for (uint32_t local = NODE; local < LOCALS; local++)
-        assign(dtor, local, vm_undef());
+        vm_session_assign(&dtor->session, local, vm_undef());
 }
 
 /* Rings and single objects in turn, so that at any time the share of what is made already is in rings. */
@@ -191,7 +184,7 @@ static void drop_batch(struct dtor *dtor)
         vm_array_set_index(vm, vm_array_write(vm, vm_local_place(vm, BATCH)), (int64_t)i, vm_null());
         vm_safepoint(vm);
     }
-    assign(dtor, BATCH, vm_undef());
+    vm_session_assign(&dtor->session, BATCH, vm_undef());
 }
 
 /* Objects that the array holds, or that are in the list. */
@@ -200,7 +193,7 @@ static uint64_t held_count(const struct dtor *dtor)
     return dtor->is_listed ? dtor->object_count : vm_array_count(vm_as_array(vm_local_get(dtor->session.vm, BATCH)));
 }
 
-/* The one held since `age` others were before the last one, when it is known where it is; `from` moves along the list. */
+/* The one held `age` places before the last one, when it is known where it is; `from` moves along the list. */
 static struct sm_value next_of(const struct dtor *dtor, struct sm_value from, uint64_t age)
 {
     const struct vm *vm = dtor->session.vm;

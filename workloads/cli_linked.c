@@ -72,13 +72,6 @@ static struct sm_value new_node(struct linked *linked)
     return vm_object_value(vm_object_new(vm_of(linked), linked->node_class));
 }
 
-/* A variable takes `value` over. PHP's collector runs inside the decrement that this is, ours at the safepoint after it. */
-static void assign(struct linked *linked, uint32_t local, struct sm_value value)
-{
-    vm_local_set(vm_of(linked), local, value);
-    vm_safepoint(vm_of(linked));
-}
-
 /* $owner->property = the object in a variable. */
 static void refer(struct linked *linked, struct vm_object *owner, uint32_t property, uint32_t local)
 {
@@ -89,22 +82,22 @@ static void refer(struct linked *linked, struct vm_object *owner, uint32_t prope
 static void make_head(struct linked *linked)
 {
     struct vm *vm = vm_of(linked);
-    assign(linked, HEAD, new_node(linked));
+    vm_session_assign(&linked->session, HEAD, new_node(linked));
     struct sm_value leaf = new_node(linked);
     vm_object_set(vm, vm_as_object(leaf), NODE_A, vm_int((int64_t)linked->graph_number));
     vm_object_set(vm, object_in(linked, HEAD), NODE_C, leaf);
-    assign(linked, TAIL, vm_value_copy(vm, vm_local_get(vm, HEAD)));
+    vm_session_assign(&linked->session, TAIL, vm_value_copy(vm, vm_local_get(vm, HEAD)));
 }
 
 static void extend(struct linked *linked, int position)
 {
     struct vm *vm = vm_of(linked);
-    assign(linked, NODE, new_node(linked));
+    vm_session_assign(&linked->session, NODE, new_node(linked));
     refer(linked, object_in(linked, NODE), NODE_A, TAIL);
     refer(linked, object_in(linked, TAIL), NODE_B, NODE);
     if (position + 1 < CHAIN_OBJECTS)
         vm_object_set(vm, object_in(linked, NODE), NODE_C, vm_int((int64_t)linked->graph_number + position));
-    assign(linked, TAIL, vm_value_copy(vm, vm_local_get(vm, NODE)));
+    vm_session_assign(&linked->session, TAIL, vm_value_copy(vm, vm_local_get(vm, NODE)));
 }
 
 static void make_graph(struct linked *linked)
@@ -122,9 +115,9 @@ static void drop_graph(struct linked *linked)
 {
     if (vm_session_leak_strikes(&linked->session))
         vm_session_leak(&linked->session, vm_local_get(vm_of(linked), HEAD));
-    assign(linked, HEAD, vm_undef());
-    assign(linked, TAIL, vm_undef());
-    assign(linked, NODE, vm_undef());
+    vm_session_assign(&linked->session, HEAD, vm_undef());
+    vm_session_assign(&linked->session, TAIL, vm_undef());
+    vm_session_assign(&linked->session, NODE, vm_undef());
 }
 
 static void touch_live(struct linked *linked)
@@ -132,7 +125,7 @@ static void touch_live(struct linked *linked)
     struct vm *vm = vm_of(linked);
     for (uint64_t i = 0; i < linked->touch_count; i++) {
         struct sm_value object = vm_array_get_index(live_list(linked), (int64_t)linked->touch_index);
-        assign(linked, OBJECT, vm_value_copy(vm, object));
+        vm_session_assign(&linked->session, OBJECT, vm_value_copy(vm, object));
         mutator_work_charge(&linked->session.work, 1);
         linked->touch_index = (linked->touch_index + TOUCH_STRIDE) % vm_array_count(live_list(linked));
     }

@@ -74,6 +74,16 @@ static inline void vm_session_fold(struct vm_session *session, uint64_t word)
 /** Fold the content of a value, read back from memory. */
 void vm_session_fold_value(struct vm_session *session, struct sm_value value, unsigned depth);
 
+/**
+ * A variable of the innermost frame takes `value` over, and a safepoint: PHP's collector runs inside the decrement that this is,
+ * ours at the safepoint after it.
+ */
+static inline void vm_session_assign(struct vm_session *session, uint32_t local, struct sm_value value)
+{
+    vm_local_set(session->vm, local, value);
+    vm_safepoint(session->vm);
+}
+
 /** Whether `fault` strikes in the step now running. */
 bool vm_session_fault_strikes(const struct vm_session *session, enum wl_fault fault);
 
