@@ -70,8 +70,8 @@ static struct sm_value call(struct vm *vm, int64_t kind)
 }
 
 /*
- * The value travels by reference where the callback accepts three arguments. The list stays until the next one is made: it is a
- * variable of the loop over callbacks.
+ * The value travels by reference where the callback accepts three arguments. The list stays until the next one is
+ * made: it is a variable of the loop over callbacks.
  */
 static void make_arguments(struct page *page, struct sm_value subject, bool by_reference)
 {

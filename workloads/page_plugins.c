@@ -1,4 +1,7 @@
-/* What plugins add at boot, most of it for other pages than this: filters, block types, translations. It lives to the end. */
+/*
+ * What plugins add at boot and what lives to the request's end, most of it for other pages than this: filters, block
+ * types, translations.
+ */
 #include "page.h"
 
 enum {

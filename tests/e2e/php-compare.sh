@@ -25,6 +25,8 @@ grep -q 'skipped: PHP 8.2 is not installed' "$work/stderr"
 command -v php8.2 >/dev/null || { echo "skipped: php8.2 is not installed"; exit 77; }
 refused "$compare" --workloads=churn
 
+# A twin of requests is compared by the peak within one.
+"$compare" --workloads=fpm-page:posts=2,plugins=3 --steps=5 --json="$work/requests.json" >"$work/table" 2>"$work/progress"
 small=cli-eventloop:connections=10,requests=4,resident=300,log=100
 "$compare" --workloads="$small" --steps=40 --json="$work/same.json" >"$work/table" 2>"$work/progress"
 grep -q "^$small " "$work/table"

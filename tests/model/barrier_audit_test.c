@@ -51,7 +51,7 @@ static void R10_workloads_store_through_the_barrier(void **state)
 {
     (void)state;
     workload_under_audit("cli-queue", SM_SAPI_CLI, "scale=0.1,cache=20,log=20,services=10", 3);
-    workload_under_audit("fpm-page", SM_SAPI_FPM, "posts=1,comments=1,paragraphs=1,options=3", 2);
+    workload_under_audit("fpm-page", SM_SAPI_FPM, "posts=1,comments=1,paragraphs=1,options=3,plugins=1", 2);
     workload_under_audit("fpm-api", SM_SAPI_FPM, "providers=1,routes=2,posts=2,related=1,orders=1", 6);
     workload_under_audit("fpm-admin", SM_SAPI_FPM, "rows=2,columns=2,sections=2,globals=3", 20);
     workload_under_audit("fpm-upload", SM_SAPI_FPM, "files=2,file=2048,chunk=32,fields=2", 60);
