@@ -29,7 +29,7 @@ refused policy-table --workloads=chrun
 refused policy-table --trace=absent
 refused policy-table --out=/proc/absent
 "$scripts/arena-shapes" --help | grep "^usage: scripts/arena-shapes" >help
-for bad in --nonsense --runs=0 --scale=0 --traces=absent --workloads=fpm-pgae --out=/proc/absent; do
+for bad in --nonsense --runs=0 --scale=0 --load=0 --load=100 --traces=absent --workloads=fpm-pgae --out=/proc/absent; do
     refused arena-shapes $bad
 done
 
@@ -76,6 +76,10 @@ shapes = json.load(open("arena-shapes.json"))["results"]["fpm-page:posts=1,comme
 assert len(shapes) == 10 and all(runs[0]["status"] == "ok" for runs in shapes.values()), shapes
 assert len({runs[0]["checksum"] for runs in shapes.values()}) == 1
 faults = {policy: runs[0]["minor_faults"] for policy, runs in shapes.items()}
+bursts = json.load(open("arena-shapes.json"))["bursts"]["fpm-page:posts=1,comments=1,paragraphs=1"]
+assert list(bursts) == list(shapes), bursts
+assert all(0 < runs[0]["p50_ns"] <= runs[0]["p99_ns"] for runs in bursts.values()), bursts
+assert len({runs[0]["checksum"] for runs in bursts.values()}) == 1
 assert faults["arena:shape=bump,pages=drop"] > faults["arena:shape=bump,pages=retain"] + 1000, faults
 assert open("arena-shapes.md").read().rstrip() == open("shapes").read().rstrip()
 PY
