@@ -17,7 +17,7 @@ struct hx_plan;
 struct sm_error;
 
 enum {
-    HX_BURST_DEFAULT_REQUESTS = 175, /**< about the work of a default run of fpm-page */
+    HX_BURST_DEFAULT_REQUESTS = 200, /**< about the work of a default run of fpm-page */
     HX_BURST_MAX_REQUESTS = 4000000, /**< each has a record in shared memory */
 };
 
