@@ -193,7 +193,27 @@ static struct vm *open_vm(const struct instance *instance)
     return vm;
 }
 
-/* A conservative policy may keep some; if it kept a ring it would keep the whole of it. */
+static bool is_conservative(const struct instance *instance)
+{
+    return strcmp(instance->ops->name, "boehm") == 0;
+}
+
+/* A conservative policy may keep some, and of a graph that refers to itself all: of one of those that were made, not of each. */
+static uint64_t kept_at_most(const struct instance *instance, int64_t count)
+{
+    return (uint64_t)count / 10 + (instance->graph->is_cyclic ? (uint64_t)(count + instance->graph->extra) : 0);
+}
+
+/** Two more of a graph that refers to itself, dropped at once. */
+static void build_in_vain(struct vm *vm, const struct instance *instance, int64_t count)
+{
+    for (int i = 0; i < 2 && instance->graph->is_cyclic; i++) {
+        instance->graph->build(vm, count);
+        vm_global_set(vm, "graph", vm_null());
+        assert_int_equal(sm_quiesce(vm_manager(vm)), SM_OK);
+    }
+}
+
 static void expect_gone(struct vm *vm, const struct instance *instance, uint64_t live_before, int64_t count)
 {
     const struct graph *graph = instance->graph;
@@ -204,8 +224,8 @@ static void expect_gone(struct vm *vm, const struct instance *instance, uint64_t
     if (counts)
         assert_int_equal(collected, graph->is_cyclic ? count + graph->extra : 0);
     assert_int_equal(sm_quiesce(vm_manager(vm)), SM_OK);
-    if (strcmp(instance->ops->name, "boehm") == 0)
-        assert_in_range(live_objects(vm), 0, live_before + (uint64_t)count / 10);
+    if (is_conservative(instance))
+        assert_in_range(live_objects(vm), 0, live_before + kept_at_most(instance, count));
     else
         assert_int_equal(live_objects(vm), live_before);
 }
@@ -223,6 +243,8 @@ static void run(void **state)
     assert_int_equal(sm_quiesce(vm_manager(vm)), SM_OK);
     graph->check(vm, count);
     vm_global_set(vm, "graph", vm_null());
+    if (is_conservative(instance))
+        build_in_vain(vm, instance, count);
     expect_gone(vm, instance, live_before, count);
     /* A deep one once more, to be alive at the end of the program. */
     if (graph->is_deep)
