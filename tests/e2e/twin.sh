@@ -36,6 +36,7 @@ refused php8.2 "$php/collector_shapes.php" square
 refused php8.2 "$php/linked.php" --objects=0
 refused php8.2 "$php/cli_ast.php" --functions=0
 refused php8.2 "$php/cli_batch.php" --lines=0
+refused php8.2 "$php/cli_solver.php" --packages=1
 php8.2 "$php/cli_queue.php" --write-messages=6 --messages="$work/messages"
 for decoder in bytes json; do
     php8.2 "$php/cli_queue.php" --steps=8 --messages="$work/messages" --decoder=$decoder >"$work/$decoder"

@@ -38,6 +38,7 @@ static const struct workload_case {
      100},
     {"cli-leak", "orders=10", "orders=10,leak=2K", 10, 50},
     {"cli-ast", "functions=2,symbols=20,spread=0.5", "functions=2,symbols=20,spread=0.5,cyclic=0.5", 5, 50},
+    {"cli-solver", "packages=4,versions=10", "packages=4,versions=11", 4, 20},
     {"cli-batch", "lines=20,entities=10", "lines=21,entities=10", 6, 50},
     {"cli-ast", "functions=2,symbols=20,spread=0,cyclic=0", "functions=2,symbols=21,spread=0,cyclic=0", 5, 50},
 };
