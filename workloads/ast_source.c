@@ -59,17 +59,22 @@ static void count_list(struct writer *writer, uint64_t element_count)
         writer->census->list_block_bytes += block_bytes_packed(element_count);
 }
 
+/* Returns the new length. */
+static size_t add(char *text, size_t length, const char *bytes, size_t byte_count)
+{
+    memcpy(text + length, bytes, byte_count);
+    return length + byte_count;
+}
+
 static size_t format_word(char *text, const char *prefix, struct wl_random *random, unsigned word_count)
 {
-    size_t length = strlen(prefix);
-    memcpy(text, prefix, length);
+    size_t length = add(text, 0, prefix, strlen(prefix));
     for (unsigned i = 0; i < word_count; i++) {
         const char *word = text_word(wl_random_next(random));
-        size_t word_length = strlen(word);
-        memcpy(text + length, word, word_length);
+        size_t start = length;
+        length = add(text, length, word, strlen(word));
         if (i > 0)
-            text[length] = (char)(text[length] - 'a' + 'A');
-        length += word_length;
+            text[start] = (char)(text[start] - 'a' + 'A');
     }
     return length;
 }
@@ -303,8 +308,8 @@ static void write_params(struct writer *writer, uint64_t param_count)
 
 size_t ast_symbol_format(char *text, uint64_t symbol)
 {
-    memcpy(text, "symbol", 6);
-    return 6 + text_format_number(text + 6, (int64_t)symbol + 10000000);
+    size_t length = add(text, 0, "symbol", 6);
+    return length + text_format_number(text + length, (int64_t)symbol + 10000000);
 }
 
 static void write_function(struct writer *writer, uint64_t symbol)

@@ -281,6 +281,7 @@ static uint64_t analytic_live_bytes(const struct sm_option_values *values)
     read_options(&solver, values);
     uint64_t packages = solver.package_count, versions = packages * solver.version_count;
     uint64_t sample_count = packages < 32 ? packages : 32;
+    assert(sample_count > 0);
     for (uint64_t i = 0; i < sample_count; i++) {
         solver_metadata_write(&solver.text, &solver, i * packages / sample_count);
         decoded_bytes += decoded_block_bytes(&solver.text);
