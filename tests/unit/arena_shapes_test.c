@@ -372,6 +372,27 @@ static void mappings_of_dead_large_blocks_are_kept_for_the_next_request(void **s
     sm_manager_destroy(mm);
 }
 
+/** Bytes committed once a block of 3 MiB is dead in a request that follows one which kept such a block to its end. */
+static uint64_t kept_of_a_large_death(const char *policy)
+{
+    struct sm_manager *mm = manager_open_for(SM_SAPI_FPM, policy, 0);
+    assert_int_equal(sm_request_begin(mm), SM_OK);
+    leaf_new(mm, 3 << 20);
+    assert_int_equal(sm_request_end(mm), SM_OK);
+    assert_int_equal(sm_request_begin(mm), SM_OK);
+    sm_retire(mm, leaf_new(mm, 3 << 20));
+    uint64_t committed_bytes = manager_committed_bytes(mm);
+    sm_manager_destroy(mm);
+    return committed_bytes;
+}
+
+static void a_request_keeps_what_the_recent_ones_had_of_large_mappings(void **state)
+{
+    (void)state;
+    assert_in_range(kept_of_a_large_death("arena:reuse-after=0"), 3 << 20, 4 << 20);
+    assert_int_equal(kept_of_a_large_death("arena:reuse-after=0,pages=drop"), 0);
+}
+
 static void nothing_is_reused_before_reuse_after(void **state)
 {
     (void)state;
@@ -581,6 +602,7 @@ int main(void)
         cmocka_unit_test(large_blocks_are_used_again),
         cmocka_unit_test(a_large_block_that_shrank_still_ends_its_mapping),
         cmocka_unit_test(mappings_of_dead_large_blocks_are_kept_for_the_next_request),
+        cmocka_unit_test(a_request_keeps_what_the_recent_ones_had_of_large_mappings),
         cmocka_unit_test(nothing_is_reused_before_reuse_after),
         cmocka_unit_test(what_is_retired_too_early_is_still_no_object),
         cmocka_unit_test(slack_is_an_option),
