@@ -6,9 +6,10 @@
 declare(strict_types=1);
 
 require __DIR__ . '/twin_text.php';
+require __DIR__ . '/checkpoints.php';
 
 const USAGE = <<<'TEXT'
-usage: php cli_ast.php [--steps=N] [--functions=N] [--spread=X] [--cyclic=X] [--symbols=N] [--seed=N] [--every=N]
+usage: php cli_ast.php [--steps=N] [--functions=N] [--spread=X] [--cyclic=X] [--symbols=N] [--seed=N]
 
   --steps=N      files (default 600)
   --functions=N  of the largest file (default 390)
@@ -16,7 +17,6 @@ usage: php cli_ast.php [--steps=N] [--functions=N] [--spread=X] [--cyclic=X] [--
   --cyclic=X     share of functions whose nodes know their parents (default 1)
   --symbols=N    bound of the index (default 10000)
   --seed=N       of the random numbers (default 1)
-  --every=N      files between two checkpoints (default 50)
 
 TEXT;
 
@@ -780,37 +780,27 @@ class Analyser
     }
 }
 
-function checkpoint(int $files): array
-{
-    $status = gc_status();
-    return ['iterations' => $files, 'live_bytes' => memory_get_usage(), 'gc_runs' => $status['runs'],
-        'gc_collected' => $status['collected'], 'gc_threshold' => $status['threshold'], 'gc_roots' => $status['roots']];
-}
-
 ini_set('memory_limit', '-1');
 $options = read_options('cli_ast.php', array_slice($argv, 1), USAGE, ['steps' => 600, 'functions' => 390,
-    'spread' => '9', 'cyclic' => '1', 'symbols' => 10000, 'seed' => 1, 'every' => 50]);
+    'spread' => '9', 'cyclic' => '1', 'symbols' => 10000, 'seed' => 1]);
 foreach (['spread', 'cyclic'] as $name) {
     if (!is_numeric($options[$name]) || $options[$name] < 0) {
         fail('cli_ast.php', "--$name: expected a number that is not negative, not '{$options[$name]}'");
     }
     $options[$name] = (float) $options[$name];
 }
-if (min($options['functions'], $options['symbols'], $options['every']) < 1) {
-    fail('cli_ast.php', '--functions, --symbols, --every: expected at least 1');
+if (min($options['functions'], $options['symbols']) < 1) {
+    fail('cli_ast.php', '--functions, --symbols: expected at least 1');
 }
 mt_srand($options['seed']);
+$checkpoints = new Checkpoints($options['steps']);
 define_nodes();
 $analyser = new Analyser($options);
 $writer = new SourceWriter();
 $parser = new Parser();
-$checkpoints = [checkpoint(0)];
 $checksum = 0;
 for ($file = 1; $file <= $options['steps']; $file++) {
     $checksum ^= $analyser->analyse($writer, $parser);
-    if ($file % $options['every'] === 0) {
-        $checkpoints[] = checkpoint($file);
-    }
+    $checkpoints->pass($file);
 }
-echo json_encode(['engine' => 'php ' . PHP_VERSION] + $options + ['peak_bytes' => memory_get_peak_usage(),
-    'checksum' => $checksum, 'checkpoints' => $checkpoints]), "\n";
+$checkpoints->report('cli_ast.php', $options, $checksum);

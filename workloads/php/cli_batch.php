@@ -6,15 +6,15 @@
 declare(strict_types=1);
 
 require __DIR__ . '/twin_text.php';
+require __DIR__ . '/checkpoints.php';
 
 const USAGE = <<<'TEXT'
-usage: php cli_batch.php [--steps=N] [--lines=N] [--entities=N] [--seed=N] [--every=N]
+usage: php cli_batch.php [--steps=N] [--lines=N] [--entities=N] [--seed=N]
 
   --steps=N     documents (default 186)
   --lines=N     of a document on average (default 130)
   --entities=N  entries of the table that lives on (default 4400)
   --seed=N      of the random numbers (default 1)
-  --every=N     documents between two checkpoints (default 31)
 
 TEXT;
 
@@ -325,29 +325,19 @@ class Converter
     }
 }
 
-function checkpoint(int $documents): array
-{
-    $status = gc_status();
-    return ['iterations' => $documents, 'live_bytes' => memory_get_usage(), 'gc_runs' => $status['runs'],
-        'gc_collected' => $status['collected'], 'gc_threshold' => $status['threshold'], 'gc_roots' => $status['roots']];
-}
-
 ini_set('memory_limit', '-1');
 $options = read_options('cli_batch.php', array_slice($argv, 1), USAGE, ['steps' => 186, 'lines' => 130,
-    'entities' => 4400, 'seed' => 1, 'every' => 31]);
-if (min($options['lines'], $options['entities'], $options['every']) < 1) {
-    fail('cli_batch.php', '--lines, --entities, --every: expected at least 1');
+    'entities' => 4400, 'seed' => 1]);
+if (min($options['lines'], $options['entities']) < 1) {
+    fail('cli_batch.php', '--lines, --entities: expected at least 1');
 }
 mt_srand($options['seed']);
+$checkpoints = new Checkpoints($options['steps']);
 $converter = new Converter($options['entities']);
-$checkpoints = [checkpoint(0)];
 $checksum = 0;
 for ($document = 1; $document <= $options['steps']; $document++) {
     $lines = intdiv($options['lines'] + 1, 2) + mt_rand(0, $options['lines']);
     $checksum ^= $converter->convert(make_document($lines));
-    if ($document % $options['every'] === 0) {
-        $checkpoints[] = checkpoint($document);
-    }
+    $checkpoints->pass($document);
 }
-echo json_encode(['engine' => 'php ' . PHP_VERSION] + $options + ['peak_bytes' => memory_get_peak_usage(),
-    'checksum' => $checksum, 'checkpoints' => $checkpoints]), "\n";
+$checkpoints->report('cli_batch.php', $options, $checksum);
