@@ -5,6 +5,8 @@
 #include "sapimem/policy.h"
 #include "workloads/checksum.h"
 
+#include "../../workloads/vm_session.h"
+
 #include <string.h>
 
 static void parse(const struct wl_ops *ops, const char *text, struct sm_option_values *values)
@@ -198,4 +200,22 @@ void workload_assert_out_of_memory(struct wl_instance *instance, enum wl_step re
     assert_int_equal(instance->error.status, SM_ERR_OUT_OF_MEMORY);
     assert_true(strlen(instance->error.detail) > 0);
     instance->ops->destroy(instance);
+}
+
+double workload_opcodes_per_alloc(const struct wl_ops *ops, const struct workload_run *run)
+{
+    struct wl_instance *instance = workload_create(ops, run);
+    struct sm_stats before, after;
+    sm_stats_get(instance->mm, &before);
+    workload_steps(instance, run->steps);
+    sm_stats_get(instance->mm, &after);
+    double opcodes = (double)vm_session_of(instance)->work.opcodes_run;
+    ops->destroy(instance);
+    return opcodes / (double)(after.alloc_count - before.alloc_count);
+}
+
+void workload_assert_analytic_size(const struct wl_ops *ops, const char *options, uint64_t found_bytes)
+{
+    double ratio = (double)workload_analytic_live_bytes(ops, options) / (double)found_bytes;
+    assert_true(ratio > 0.95 && ratio < 1.05);
 }

@@ -71,7 +71,12 @@ struct sm_error workload_refusal(const struct wl_ops *ops, const struct workload
 /** `result`, of the last step, must be a failure for want of memory, with its reason; destroys the instance. */
 void workload_assert_out_of_memory(struct wl_instance *instance, enum wl_step result);
 
+/** Opcodes of the mutator-work kernel an allocation, over the steps of a VM workload; creation left out of the allocations. */
+double workload_opcodes_per_alloc(const struct wl_ops *ops, const struct workload_run *run);
+
 /** The analytic live size under `options`. */
 uint64_t workload_analytic_live_bytes(const struct wl_ops *ops, const char *options);
+/** It must be within five per cent of `found_bytes`, block bytes. */
+void workload_assert_analytic_size(const struct wl_ops *ops, const char *options, uint64_t found_bytes);
 
 #endif

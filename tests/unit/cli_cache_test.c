@@ -68,14 +68,7 @@ static void test_mutator_work_runs_at_the_anchored_density(void **state)
 {
     (void)state;
     struct workload_run run = workload_run_of(SM_SAPI_CLI, "null", "entries=500", 3);
-    struct wl_instance *instance = workload_create(cache_ops(), &run);
-    struct sm_stats before, after;
-    sm_stats_get(instance->mm, &before);
-    workload_steps(instance, run.steps);
-    sm_stats_get(instance->mm, &after);
-    double density =
-        (double)vm_session_of(instance)->work.opcodes_run / (double)(after.alloc_count - before.alloc_count);
-    cache_ops()->destroy(instance);
+    double density = workload_opcodes_per_alloc(cache_ops(), &run);
     assert_true(density >= 3.5 && density <= 8);
 }
 
@@ -87,8 +80,7 @@ static void assert_analytic_matches(const char *options)
     struct heap_census census;
     heap_census_take(instance->mm, &census);
     cache_ops()->destroy(instance);
-    double ratio = (double)workload_analytic_live_bytes(cache_ops(), options) / (double)census.reachable_block_bytes;
-    assert_true(ratio > 0.95 && ratio < 1.05);
+    workload_assert_analytic_size(cache_ops(), options, census.reachable_block_bytes);
 }
 
 static void test_analytic_live_bytes_are_within_five_percent(void **state)

@@ -74,14 +74,7 @@ static void test_mutator_work_runs_at_the_anchored_density(void **state)
 {
     (void)state;
     struct workload_run run = workload_run_of(SM_SAPI_CLI, "null", SMALL, 5);
-    struct wl_instance *instance = workload_create(etl_ops(), &run);
-    struct sm_stats before, after;
-    sm_stats_get(instance->mm, &before);
-    workload_steps(instance, run.steps);
-    sm_stats_get(instance->mm, &after);
-    double density =
-        (double)vm_session_of(instance)->work.opcodes_run / (double)(after.alloc_count - before.alloc_count);
-    etl_ops()->destroy(instance);
+    double density = workload_opcodes_per_alloc(etl_ops(), &run);
     assert_true(density >= 4 && density <= 8);
 }
 
@@ -100,8 +93,7 @@ static void assert_analytic_matches(const char *options)
     struct hx_card *card = card_run(etl_ops(), options, 0, STEPS);
     double peak = (double)card->peak_live_bytes * (double)census.reachable_block_bytes / (double)stats.live_bytes;
     hx_card_destroy(card);
-    double ratio = (double)workload_analytic_live_bytes(etl_ops(), options) / peak;
-    assert_true(ratio > 0.95 && ratio < 1.05);
+    workload_assert_analytic_size(etl_ops(), options, (uint64_t)peak);
 }
 
 static void test_analytic_live_bytes_are_within_five_percent(void **state)

@@ -170,9 +170,7 @@ static void test_analytic_live_bytes_are_within_five_percent(void **state)
     static const char *const options[] = {"", "connections=400", "requests=60,connections=100", "resident=10,log=3000",
                                           "resident=9000"};
     for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
-        double analytic = (double)workload_analytic_live_bytes(eventloop_ops(), options[i]);
-        double ratio = analytic / (double)reachable_bytes(options[i], 6);
-        assert_true(ratio > 0.95 && ratio < 1.05);
+        workload_assert_analytic_size(eventloop_ops(), options[i], reachable_bytes(options[i], 6));
     }
 }
 

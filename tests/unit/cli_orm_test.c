@@ -102,14 +102,7 @@ static void test_mutator_work_runs_at_the_anchored_density(void **state)
 {
     (void)state;
     struct workload_run run = workload_run_of(SM_SAPI_CLI, "null", "metadata=1", 5);
-    struct wl_instance *instance = workload_create(orm_ops(), &run);
-    struct sm_stats before, after;
-    sm_stats_get(instance->mm, &before);
-    workload_steps(instance, run.steps);
-    sm_stats_get(instance->mm, &after);
-    double opcodes = (double)vm_session_of(instance)->work.opcodes_run;
-    double density = opcodes / (double)(after.alloc_count - before.alloc_count);
-    orm_ops()->destroy(instance);
+    double density = workload_opcodes_per_alloc(orm_ops(), &run);
     assert_true(density >= 4 && density <= 6);
 }
 

@@ -124,15 +124,8 @@ static void test_mutator_work_runs_at_the_anchored_density(void **state)
 {
     (void)state;
     struct workload_run run = on("null", SMALL, 5);
-    struct wl_instance *instance = workload_create(queue_ops(), &run);
-    struct sm_stats before, after;
-    sm_stats_get(instance->mm, &before);
-    workload_steps(instance, run.steps);
-    sm_stats_get(instance->mm, &after);
-    double opcodes = (double)vm_session_of(instance)->work.opcodes_run;
-    double density = opcodes / (double)(after.alloc_count - before.alloc_count);
+    double density = workload_opcodes_per_alloc(queue_ops(), &run);
     assert_true(density >= 4 && density <= 6);
-    queue_ops()->destroy(instance);
 }
 
 /* Share of a job's blocks that counting references would never free. Nothing is freed under null, so all are there. */
@@ -179,9 +172,7 @@ static void assert_analytic_matches(const char *options)
     struct heap_census census;
     heap_census_take(instance->mm, &census);
     queue_ops()->destroy(instance);
-    double analytic = (double)workload_analytic_live_bytes(queue_ops(), options);
-    double ratio = analytic / (double)census.reachable_block_bytes;
-    assert_true(ratio > 0.95 && ratio < 1.05);
+    workload_assert_analytic_size(queue_ops(), options, census.reachable_block_bytes);
 }
 
 static void test_analytic_live_bytes_are_within_five_percent(void **state)
