@@ -1,0 +1,126 @@
+"""Results read back: documents of single runs, the folder of a sweep, and bundles of many documents in one file.
+
+A bundle is a text of one document a line, compressed by xz: NAME.jsonl.xz (scripts/pack-results writes it).
+"""
+import dataclasses
+import json
+import lzma
+import pathlib
+
+from measured_runs import BadInput
+
+BUNDLE_SUFFIX = ".jsonl.xz"
+SCHEMA_VERSION = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """One run. `cell` is what a sweep says of it, {} of a run that no sweep made; `source` names the file for errors."""
+
+    source: str
+    document: dict
+    cell: dict
+
+    @property
+    def status(self):
+        return self.document["status"]
+
+    @property
+    def is_ok(self):
+        return self.status == "ok"
+
+    @property
+    def policy(self):
+        """As given, options included: "epoch:young=never"."""
+        return self.cell.get("policy") or self._configured("policy")
+
+    @property
+    def workload(self):
+        """As given, options included: "cli-queue:cache=200"."""
+        return self.cell.get("workload") or self._configured("workload")
+
+    @property
+    def pacing(self):
+        """The rule with its value, "fixed:16777216"; None where the policy has none."""
+        return self.cell.get("pacing") or self._configured("pacing")
+
+    @property
+    def invocation(self):
+        return self.cell.get("invocation", 0)
+
+    @property
+    def block(self):
+        """Runs of one block ran interleaved on one machine: only those may be compared directly."""
+        return self.cell.get("block", 0)
+
+    def _configured(self, name):
+        return self.document.get("config", {}).get(name, {}).get("value")
+
+    def metric(self, name):
+        """Value of a metric, or of pauses.NAME; None where the run has none."""
+        if name.startswith("pauses."):
+            return self.document.get("pauses", {}).get(name.split(".", 1)[1])
+        return self.document.get("metrics", {}).get(name, {}).get("value")
+
+
+def _checked(source, document):
+    if not isinstance(document, dict) or "status" not in document:
+        raise BadInput(f"{source}: expected a document of harness run --json, with a status")
+    version = document.get("schema_version", SCHEMA_VERSION)
+    if version != SCHEMA_VERSION:
+        raise BadInput(f"{source}: schema_version {version}, expected {SCHEMA_VERSION}")
+    return Run(str(source), document, document.get("cell") or {})
+
+
+def _parsed(source, text):
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise BadInput(f"{source}: not JSON: {error}") from None
+
+
+def _bundle(path):
+    try:
+        with lzma.open(path, "rt", encoding="utf-8") as lines:
+            return [
+                _checked(f"{path}:{number}", _parsed(f"{path}:{number}", line))
+                for number, line in enumerate(lines, start=1)
+            ]
+    except (lzma.LZMAError, EOFError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path}: expected a bundle of documents compressed by xz: {error}") from None
+
+
+def _sources(path):
+    """Files that hold documents, of a file or a folder; of a sweep's folder those in runs/."""
+    if not path.is_dir():
+        return [path]
+    folder = path / "runs" if (path / "plan.json").exists() else path
+    return sorted([*folder.glob("*.json"), *folder.glob(f"*{BUNDLE_SUFFIX}")])
+
+
+def _read(path):
+    if path.name.endswith(BUNDLE_SUFFIX):
+        return _bundle(path)
+    return [_checked(path, _parsed(path, path.read_text(encoding="utf-8")))]
+
+
+def load(paths):
+    """All runs of the files and folders `paths`, those of a folder by name; BadInput when one cannot be read or is empty."""
+    runs = []
+    for path in map(pathlib.Path, paths):
+        try:
+            found = [run for source in _sources(path) for run in _read(source)]
+        except (OSError, UnicodeDecodeError) as error:
+            raise BadInput(f"{path}: {getattr(error, 'strerror', None) or error}") from None
+        if not found:
+            raise BadInput(f"{path}: no result in it")
+        runs.extend(found)
+    return runs
+
+
+def grouped(runs, *names):
+    """Runs by the values of these properties ("workload", "pacing" ...), in the order in which they come."""
+    groups = {}
+    for run in runs:
+        groups.setdefault(tuple(getattr(run, name) for name in names), []).append(run)
+    return groups
