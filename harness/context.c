@@ -78,6 +78,11 @@ static void add_cpus(struct hx_context *context)
     add_count(context, NULL, "cpus_online", true, (uint64_t)sysconf(_SC_NPROCESSORS_ONLN));
     add_line(context, NULL, "governor", "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor");
     bool has_flags = read_cpuinfo("flags", text, sizeof(text));
+    uint64_t is_off = 0, is_on = 0;
+    bool knows_off = hx_proc_number("/sys/devices/system/cpu/intel_pstate/no_turbo", &is_off);
+    bool knows_on = hx_proc_number("/sys/devices/system/cpu/cpufreq/boost", &is_on);
+    add_bool(context, "turbo", knows_off || knows_on, knows_off ? is_off == 0 : is_on != 0);
+    add_line(context, NULL, "clock_source", "/sys/devices/system/clocksource/clocksource0/current_clocksource");
     add_bool(context, "virtualised", has_flags, has_flags && strstr(text, " hypervisor") != NULL);
 }
 
@@ -108,17 +113,36 @@ static void add_system(struct hx_context *context)
     struct sysinfo info;
     bool knows_memory = sysinfo(&info) == 0;
     add_count(context, NULL, "memory_bytes", knows_memory, knows_memory ? (uint64_t)info.totalram * info.mem_unit : 0);
+    add_count(context, NULL, "swap_bytes", knows_memory, knows_memory ? (uint64_t)info.totalswap * info.mem_unit : 0);
     add_count(context, NULL, "page_bytes", true, (uint64_t)sysconf(_SC_PAGESIZE));
     double load = 0;
     bool knows_load = getloadavg(&load, 1) == 1;
     add(context, NULL, "load_average", knows_load ? HX_FACT_REAL : HX_FACT_UNKNOWN)->real = load;
 }
 
+/* Of this process's own group, where the system has it, else of the one at the root of what it sees. */
+static void add_limit(struct hx_context *context, const char *name, const char *group, const char *file)
+{
+    char path[512], text[256];
+    snprintf(path, sizeof(path), "/sys/fs/cgroup%.300s/%s", group, file);
+    bool is_known = hx_proc_line(path, text, sizeof(text));
+    if (!is_known) {
+        snprintf(path, sizeof(path), "/sys/fs/cgroup/%s", file);
+        is_known = hx_proc_line(path, text, sizeof(text));
+    }
+    add_text(context, "cgroup", name, is_known ? text : NULL);
+}
+
 static void add_cgroup(struct hx_context *context)
 {
-    add_line(context, "cgroup", "memory_max", "/sys/fs/cgroup/memory.max");
-    add_line(context, "cgroup", "memory_high", "/sys/fs/cgroup/memory.high");
-    add_line(context, "cgroup", "cpu_max", "/sys/fs/cgroup/cpu.max");
+    char groups[4096], group[300] = "";
+    /* The line of version 2: "0::/path". */
+    const char *line = hx_proc_read("/proc/self/cgroup", groups, sizeof(groups)) ? strstr(groups, "0::/") : NULL;
+    if (line != NULL && (line == groups || line[-1] == '\n'))
+        snprintf(group, sizeof(group), "%.*s", (int)strcspn(line + 3, "\n"), line + 3);
+    add_limit(context, "memory_max", group, "memory.max");
+    add_limit(context, "memory_high", group, "memory.high");
+    add_limit(context, "cpu_max", group, "cpu.max");
 }
 
 /* ---- the build ---- */
@@ -173,4 +197,19 @@ void hx_context_gather(struct hx_context *context)
     add_build(context);
     add_libraries(context);
     add_environment(context);
+}
+
+static bool is_in(const struct hx_fact *fact, const char *group)
+{
+    return group == NULL ? fact->group == NULL : fact->group != NULL && strcmp(fact->group, group) == 0;
+}
+
+const struct hx_fact *hx_context_find(const struct hx_context *context, const char *group, const char *name)
+{
+    for (size_t i = 0; i < context->count; i++) {
+        const struct hx_fact *fact = &context->facts[i];
+        if (is_in(fact, group) && strcmp(fact->name, name) == 0)
+            return fact->kind != HX_FACT_UNKNOWN ? fact : NULL;
+    }
+    return NULL;
 }

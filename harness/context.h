@@ -31,4 +31,7 @@ struct hx_context {
 /** Ask the system. What it does not tell is HX_FACT_UNKNOWN. */
 void hx_context_gather(struct hx_context *context);
 
+/** The fact of that name, in `group` or, where that is NULL, in none; NULL when nobody told. */
+const struct hx_fact *hx_context_find(const struct hx_context *context, const char *group, const char *name);
+
 #endif

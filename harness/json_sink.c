@@ -1,5 +1,6 @@
 #include "json_sink.h"
 
+#include "json_measures.h"
 #include "json_values.h"
 #include "json_workers.h"
 #include "sapimem/policy.h"
@@ -233,6 +234,7 @@ static json_t *latency_json(const struct hx_report *report)
 {
     json_t *object =
         json_pack("{s:s, s:o}", "unit", report->plan->step_unit, "service", hx_json_histogram(&report->service_ns));
+    hx_json_add_metered(object, &report->metered);
     if (report->burst != NULL)
         hx_json_add_responses(object, report->burst);
     return object;
@@ -245,13 +247,17 @@ bool hx_json_write(const struct hx_report *report, FILE *stream)
                                  hx_run_status_name(report->status));
     if (report->status != HX_STATUS_OK)
         json_object_set_new(document, "error", hx_json_text(report->error));
+    json_object_set_new(json_object_get(document, "context"), "noisy", hx_json_lines(&report->noisy));
     json_object_set_new(document, "metrics", metrics_json(report));
     json_object_set_new(document, "pauses", pauses_json(&report->pauses));
+    json_object_set_new(document, "utilization", hx_json_utilization(&report->utilization));
+    json_object_set_new(document, "hiccups", hx_json_hiccups(&report->hiccups_ns));
     json_object_set_new(document, "latency", latency_json(report));
     if (report->burst != NULL)
         json_object_set_new(document, "workers", hx_json_workers(report->burst));
     json_object_set_new(document, "cycles", cycles_json(&report->cycles));
     json_object_set_new(document, "series", series_json(report));
+    json_object_set_new(document, "memory_checkpoints", hx_json_checkpoints(report));
     json_object_set_new(document, "guards", guards_json(&report->guards));
     json_object_set_new(document, "notes", notes_json(report));
     return hx_json_dump(document, stream);

@@ -11,8 +11,12 @@ enum hx_metric_id {
     HX_METRIC_WALL_NS,
     HX_METRIC_CPU_NS,
     HX_METRIC_VM_CPU_NS,
-    HX_METRIC_CYCLE_CPU_NS,     /**< of the VM thread in cycles */
-    HX_METRIC_COLLECTOR_CPU_NS, /**< of the collector's thread */
+    HX_METRIC_CYCLE_CPU_NS,        /**< of the VM thread in cycles */
+    HX_METRIC_COLLECTOR_CPU_NS,    /**< of the collector's thread */
+    HX_METRIC_RECLAMATION_WALL_NS, /**< the program stood still for memory's sake */
+    HX_METRIC_RECLAMATION_CPU_NS, /**< of the VM thread in these stops, and of the threads that work for memory alone */
+    HX_METRIC_RUN_DELAY_NS,       /**< the VM thread was ready to run and did not */
+    HX_METRIC_INSTRUMENT_CPU_NS,  /**< of the thread that measures hiccups; no part of the others */
     HX_METRIC_BOOT_NS,
     HX_METRIC_QUIESCE_NS,
     HX_METRIC_SAMPLING_NS,
@@ -40,11 +44,15 @@ enum hx_metric_id {
     HX_METRIC_PEAK_COMMITTED_BYTES,
     HX_METRIC_END_COMMITTED_BYTES,
     HX_METRIC_PEAK_BACKLOG_BYTES,
+    HX_METRIC_MEAN_BACKLOG_BYTES, /**< over the allocation clock, as the mean footprint is */
     HX_METRIC_MEAN_RECLAIM_DELAY_NS,
     HX_METRIC_MAX_RECLAIM_DELAY_NS,
+    HX_METRIC_MEAN_RECLAIM_DELAY_BYTES,   /**< allocated between a byte's retirement and its being reusable */
+    HX_METRIC_MEAN_TIME_TO_RECLAIM_BYTES, /**< allocated between a byte's death and its being reusable */
     HX_METRIC_END_OCCUPIED_BYTES,
     HX_METRIC_END_HOLE_BYTES,
     HX_METRIC_PEAK_GARBAGE_BYTES,
+    HX_METRIC_MEAN_GARBAGE_BYTES, /**< over the allocation clock */
     HX_METRIC_CYCLES,
     HX_METRIC_CYCLES_FULL,
     HX_METRIC_CYCLES_YOUNG,

@@ -206,6 +206,14 @@ sm_status hx_observers_start(const struct hx_observers_config *config, struct hx
     return fail_start(error, status, sm_status_name(status));
 }
 
+uint64_t hx_observers_cpu_ns(const struct hx_observers *all)
+{
+    uint64_t sum_ns = 0;
+    for (unsigned i = 0; all != NULL && i < all->count; i++)
+        sum_ns += hx_cpu_ns_of(all->observers[i].thread);
+    return sum_ns;
+}
+
 struct hx_observers_result hx_observers_stop(struct hx_observers *all)
 {
     struct hx_observers_result sum = {0, 0, 0};

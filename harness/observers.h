@@ -44,4 +44,7 @@ sm_status hx_observers_start(const struct hx_observers_config *config, struct hx
 /** End every stall and guard, join the threads, say what they did. NULL is fine: all zero. */
 struct hx_observers_result hx_observers_stop(struct hx_observers *all);
 
+/** CPU time that all of them have used so far; 0 for NULL. */
+uint64_t hx_observers_cpu_ns(const struct hx_observers *observers);
+
 #endif

@@ -9,6 +9,7 @@ struct hx_pause_total {
     uint64_t count;
     uint64_t total_ns;
     uint64_t max_ns;
+    uint64_t delay_ns; /**< of the total, what the scheduler kept the thread waiting */
 };
 
 /** Zeroed: none yet. */
@@ -19,6 +20,14 @@ struct hx_pauses {
 };
 
 void hx_pauses_add(struct hx_pauses *pauses, const struct sm_pause_record *record);
+
+/**
+ * What the program stood still for the sake of memory, in wall time and in CPU time of the VM thread.
+ *
+ * Destructors are the program's own work. A wait for a grace period sleeps, so it takes no CPU time.
+ */
+uint64_t hx_pauses_reclamation_wall_ns(const struct hx_pauses *pauses);
+uint64_t hx_pauses_reclamation_cpu_ns(const struct hx_pauses *pauses);
 
 /** Add what `from` holds. */
 void hx_pauses_merge(struct hx_pauses *pauses, const struct hx_pauses *from);

@@ -62,6 +62,28 @@ struct hx_resident hx_process_memory_exact(const struct hx_process_memory *memor
     return hx_process_memory_quick(memory);
 }
 
+bool hx_process_memory_checkpoint(const struct hx_process_memory *memory, struct hx_checkpoint *checkpoint)
+{
+    const struct {
+        const char *field;
+        uint64_t *bytes;
+    } fields[] = {
+        {"Rss:", &checkpoint->rss_bytes},
+        {"Pss:", &checkpoint->pss_bytes},
+        {"Anonymous:", &checkpoint->anonymous_bytes},
+        {"AnonHugePages:", &checkpoint->huge_bytes},
+    };
+    char text[2048];
+    if (!read_again(memory->rollup_fd, text, sizeof(text)))
+        return false;
+    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+        if (!hx_proc_field(text, fields[i].field, fields[i].bytes))
+            return false;
+        *fields[i].bytes *= 1024;
+    }
+    return true;
+}
+
 static uint64_t read_kibibytes(const char *path, const char *field)
 {
     char text[4096];

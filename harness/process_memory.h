@@ -31,6 +31,17 @@ struct hx_resident hx_process_memory_quick(const struct hx_process_memory *memor
 /** The exact ones; the quick ones where the system has no smaps_rollup. */
 struct hx_resident hx_process_memory_exact(const struct hx_process_memory *memory);
 
+/** Where the process stands in its life; smaps_rollup, all exact. */
+struct hx_checkpoint {
+    const char *name; /**< "start", "boot", "steps", "quiesce" */
+    uint64_t clock_bytes;
+    uint64_t rss_bytes, pss_bytes;
+    uint64_t anonymous_bytes, huge_bytes; /**< of the resident bytes: anonymous, and of these in huge pages */
+};
+
+/** Fill in the sizes. False: the system has no smaps_rollup. Cost: walks the page tables, some microseconds a MiB. */
+bool hx_process_memory_checkpoint(const struct hx_process_memory *memory, struct hx_checkpoint *checkpoint);
+
 /** Highest RSS since the program was started (VmHWM). Unlike ru_maxrss it is not inherited over exec. */
 uint64_t hx_process_memory_peak(void);
 

@@ -3,6 +3,7 @@
 #define HX_QUANTITIES_H
 
 #include <stddef.h>
+#include <pthread.h>
 #include <stdint.h>
 
 /** Room for any text made here. */
@@ -25,5 +26,8 @@ const char *hx_format_size(uint64_t bytes, char *text);
 uint64_t hx_now_ns(void);
 uint64_t hx_process_cpu_ns(void);
 uint64_t hx_thread_cpu_ns(void);
+
+/** CPU time of another thread, not yet joined; 0 where the system does not tell. */
+uint64_t hx_cpu_ns_of(pthread_t thread);
 
 #endif

@@ -29,6 +29,7 @@ struct session {
     struct hx_output outputs[OUTPUT_COUNT];
     struct hx_report report;
     struct hx_event_sink events;
+    struct hx_step_log steps;
 };
 
 int hx_exit_refused(const char *line)
@@ -47,6 +48,7 @@ static struct session *session_create(void)
     for (volatile char *byte = (volatile char *)session; byte < (volatile char *)(session + 1); byte += page_bytes)
         *byte = 0;
     session->report.plan = &session->plan;
+    session->report.steps = &session->steps;
     return session;
 }
 

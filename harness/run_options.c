@@ -16,6 +16,7 @@ static const char *const destructor_choices[] = {"cycle", "prompt", NULL};
 static const char *const reclaim_choices[] = {"thread", "inline", "call_rcu", "defer_rcu", NULL};
 static const char *const flavor_choices[] = {"memb", "qsbr", "mb", "bp", NULL};
 static const char *const garbage_choices[] = {"off", "oracle", NULL};
+static const char *const measures_choices[] = {"all", "totals", NULL};
 static const char *const progress_choices[] = {"auto", "always", "never", NULL};
 
 #define COUNT_MAX 9.2e18
@@ -277,6 +278,14 @@ static const struct hx_option table[HX_OPTION_COUNT] = {
                              .maximum = COUNT_MAX,
                              .default_note = "a 256th of the expected allocation, or less",
                              .help = "distance of the points of the series; doubled when there are too many"},
+    [HX_OPT_MEASURES] = {.name = "measures",
+                         .kind = HX_KIND_CHOICE,
+                         .unit = "",
+                         .placeholder = "all|totals",
+                         .default_text = "all",
+                         .choices = measures_choices,
+                         .help =
+                             "totals: no series, pauses, latencies or hiccups; what measuring costs is the difference"},
     [HX_OPT_PROGRESS] = {.name = "progress",
                          .kind = HX_KIND_CHOICE,
                          .unit = "",

@@ -60,6 +60,12 @@ sm_status hx_plan_resolve(struct hx_plan *plan, struct sm_error *error);
 /** Whether the policy has cycles that a threshold can ask for. */
 bool hx_plan_has_cycles(const struct hx_plan *plan);
 
+/** Whether more than the totals is measured. */
+static inline bool hx_plan_measures_all(const struct hx_plan *plan)
+{
+    return plan->options.value[HX_OPT_MEASURES].count == HX_MEASURES_ALL;
+}
+
 /** The workload's configuration, hooks left to the caller. */
 struct wl_config hx_plan_workload_config(const struct hx_plan *plan);
 

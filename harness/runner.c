@@ -3,21 +3,23 @@
 #include "control.h"
 #include "cycle_line.h"
 #include "death_recording.h"
+#include "hiccups.h"
+#include "noise.h"
 #include "observers.h"
 #include "oracle.h"
 #include "progress.h"
 #include "quantities.h"
+#include "run_notes.h"
 #include "sapimem/policy.h"
 #include "signals.h"
 #include "spec_names.h"
+#include "work_measure.h"
 #include "workloads/checksum.h"
-#include "workloads/trace.h"
 
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 
 struct run {
     const struct hx_plan *plan;
@@ -27,14 +29,14 @@ struct run {
     struct hx_control control;
     struct hx_signals *signals; /* NULL: another process takes them */
     struct hx_observers *observers;
+    struct hx_hiccups *hiccups; /* NULL: nobody measures them */
     struct hx_progress progress;
     struct hx_deaths deaths;
     struct wl_instance *instance; /* NULL until it is created */
     bool is_working;              /* between the first step and the last: pauses count only then */
     bool is_sampling;             /* until the last step */
     bool reached_end;             /* the work asked for was done */
-    uint64_t work_start_ns;
-    struct sm_stats work_start; /* after boot */
+    struct hx_work_start work_start;
 };
 
 static void set_status(struct run *run, enum hx_run_status status, const char *error)
@@ -57,8 +59,10 @@ static void show_progress(struct run *run, const struct sm_stats *stats, uint64_
 static void on_pause(void *context, const struct sm_pause_record *pause)
 {
     struct run *run = (struct run *)context;
-    if (run->is_working)
-        hx_pauses_add(&run->report->pauses, pause);
+    if (!run->is_working)
+        return;
+    hx_pauses_add(&run->report->pauses, pause);
+    hx_stops_add(&run->report->stops, pause->start_ns, pause->duration_ns);
 }
 
 static void on_cycle(void *context, const struct sm_cycle_record *cycle)
@@ -111,13 +115,13 @@ static bool create_instance(struct run *run, struct sm_error *error)
     struct wl_config config = hx_plan_workload_config(run->plan);
     config.manager.hooks = (struct sm_hooks){
         .context = run,
-        .on_pause = on_pause,
+        .on_pause = hx_plan_measures_all(run->plan) ? on_pause : NULL,
         .on_cycle = on_cycle,
         .on_guard_stall = on_guard_stall,
         .on_event = run->events != NULL ? on_event : NULL,
         .event_context = run->events,
-        .on_tick = on_tick,
-        .tick_bytes = run->plan->tick_bytes,
+        .on_tick = hx_plan_measures_all(run->plan) ? on_tick : NULL,
+        .tick_bytes = hx_plan_measures_all(run->plan) ? run->plan->tick_bytes : 0,
     };
     config.manager.death_schedule = run->deaths.schedule;
     if (run->report->card != NULL)
@@ -162,7 +166,7 @@ static bool work_is_done(const struct run *run, uint64_t clock_bytes, uint64_t n
     const struct hx_plan *plan = run->plan;
     return (plan->alloc_bytes != 0 && clock_bytes >= plan->alloc_bytes) ||
            (plan->steps != 0 && run->instance->steps_done >= plan->steps) ||
-           (plan->work_ns != 0 && now_ns - run->work_start_ns >= plan->work_ns);
+           (plan->work_ns != 0 && now_ns - run->work_start.now_ns >= plan->work_ns);
 }
 
 static void fail_on_step(struct run *run, enum wl_step step)
@@ -209,21 +213,33 @@ static void note_early_end(struct run *run, uint64_t clock_bytes)
         hx_note(notes, "the trace ended before the %s asked for", hx_format_ns(plan->work_ns, asked));
 }
 
+static void end_step(struct run *run, uint64_t start_ns, uint64_t now_ns)
+{
+    struct hx_report *report = run->report;
+    if (report->card != NULL)
+        hx_card_end_step(report->card);
+    if (!hx_plan_measures_all(run->plan))
+        return;
+    hx_histogram_add(&report->service_ns, now_ns - start_ns);
+    if (report->steps != NULL)
+        hx_step_log_add(report->steps, start_ns, now_ns);
+}
+
 /* Steps until the work is done, someone asks for an end, or a step fails. */
 static void run_steps(struct run *run)
 {
     struct wl_instance *instance = run->instance;
-    uint64_t now_ns = run->work_start_ns;
+    bool needs_clock = hx_plan_measures_all(run->plan) || run->plan->work_ns != 0 || run->progress.is_on;
+    uint64_t now_ns = run->work_start.now_ns;
     uint64_t start_ns = now_ns;
     uint64_t steps_timed = instance->steps_done;
     while (!was_stopped(run)) {
         enum wl_step step = instance->ops->step(instance);
-        now_ns = hx_now_ns();
+        if (needs_clock)
+            now_ns = hx_now_ns();
         /* A trace replays a long iteration in several calls: it takes from its first to its last. */
         if (instance->steps_done != steps_timed) {
-            hx_histogram_add(&run->report->service_ns, now_ns - start_ns);
-            if (run->report->card != NULL)
-                hx_card_end_step(run->report->card);
+            end_step(run, start_ns, now_ns);
             steps_timed = instance->steps_done;
             start_ns = now_ns;
         }
@@ -240,7 +256,7 @@ static void run_steps(struct run *run)
             run->reached_end = true;
             return;
         }
-        if (hx_progress_is_due(&run->progress, now_ns)) {
+        if (run->progress.is_on && hx_progress_is_due(&run->progress, now_ns)) {
             struct sm_stats stats;
             sm_stats_get(instance->mm, &stats);
             show_progress(run, &stats, now_ns);
@@ -257,36 +273,39 @@ static void serve_requests(struct run *run)
     (void)was_stopped(run);
 }
 
-static void measure_faults(struct hx_metrics *metrics, const struct rusage *start)
+/* Where the process stands; what it takes is no part of the steps. */
+static void take_checkpoint(struct run *run, const char *name)
 {
-    struct rusage end;
-    getrusage(RUSAGE_SELF, &end);
-    hx_metrics_set(metrics, HX_METRIC_MINOR_FAULTS, (uint64_t)(end.ru_minflt - start->ru_minflt));
-    hx_metrics_set(metrics, HX_METRIC_MAJOR_FAULTS, (uint64_t)(end.ru_majflt - start->ru_majflt));
+    struct hx_report *report = run->report;
+    assert(report->checkpoint_count < HX_CHECKPOINTS_MAX);
+    struct hx_checkpoint *checkpoint = &report->checkpoints[report->checkpoint_count];
+    *checkpoint = (struct hx_checkpoint){.name = name};
+    if (run->instance != NULL)
+        checkpoint->clock_bytes = sm_hot(run->instance->mm)->alloc_bytes;
+    if (hx_process_memory_checkpoint(&report->sampler.memory, checkpoint))
+        report->checkpoint_count++;
 }
 
-static void measure_end_of_work(struct run *run, uint64_t wall_ns)
+static void measure_end_of_work(struct run *run)
 {
-    struct hx_metrics *metrics = &run->report->metrics;
-    struct hx_sampler *sampler = &run->report->sampler;
     struct sm_stats stats;
     sm_stats_get(run->instance->mm, &stats);
-    hx_sampler_tick(sampler, &stats, oracle_garbage(run, &stats), true);
-    uint64_t peak_bytes = hx_process_memory_peak();
-    hx_metrics_set(metrics, HX_METRIC_PEAK_RSS_BYTES,
-                   peak_bytes > sampler->peak_rss_bytes ? peak_bytes : sampler->peak_rss_bytes);
-    hx_metrics_set(metrics, HX_METRIC_MEAN_RSS_BYTES, hx_sampler_mean_rss(sampler));
-    hx_metrics_set(metrics, HX_METRIC_MEAN_FOOTPRINT_BYTES, hx_sampler_mean_footprint(sampler));
-    hx_metrics_set(metrics, HX_METRIC_END_COMMITTED_BYTES, stats.committed_bytes);
-    hx_metrics_set(metrics, HX_METRIC_END_RSS_ANON_BYTES, sampler->last.rss_anon_bytes);
-    hx_metrics_set(metrics, HX_METRIC_SAMPLING_NS, sampler->cost_ns);
-    hx_metrics_set(metrics, HX_METRIC_CYCLE_CPU_NS, stats.cycle_cpu_ns - run->work_start.cycle_cpu_ns);
-    hx_metrics_set(metrics, HX_METRIC_COLLECTOR_CPU_NS, stats.collector_cpu_ns - run->work_start.collector_cpu_ns);
-    uint64_t step_bytes = stats.alloc_bytes - run->work_start.alloc_bytes;
-    hx_metrics_set(metrics, HX_METRIC_STEP_ALLOC_BYTES, step_bytes);
-    if (wall_ns != 0)
-        hx_metrics_set(metrics, HX_METRIC_THROUGHPUT_BYTES_PER_S,
-                       (uint64_t)((double)step_bytes * 1e9 / (double)wall_ns));
+    hx_sampler_tick(&run->report->sampler, &stats, oracle_garbage(run, &stats), true);
+    hx_work_measure(&run->work_start, &stats, hx_plan_measures_all(run->plan), run->report);
+    take_checkpoint(run, "steps");
+}
+
+static void measure_utilization(struct run *run)
+{
+    struct hx_report *report = run->report;
+    uint64_t start_ns = run->work_start.now_ns;
+    struct hx_interval span = {start_ns, start_ns + report->metrics.value[HX_METRIC_WALL_NS]};
+    if (!hx_plan_measures_all(run->plan))
+        return;
+    if (!hx_utilization_measure(&report->utilization, &report->stops, span))
+        hx_note(&report->notes, "no memory for the mutator utilization");
+    if (report->steps != NULL)
+        hx_metered_measure(report->steps->times, report->steps->count, &report->metered);
 }
 
 /* What the end of the run does to the heap is not the workload's. */
@@ -300,13 +319,11 @@ static void end_card(struct run *run)
 static void work(struct run *run)
 {
     struct hx_metrics *metrics = &run->report->metrics;
-    sm_stats_get(run->instance->mm, &run->work_start);
-    hx_metrics_set(metrics, HX_METRIC_BOOT_ALLOC_BYTES, run->work_start.alloc_bytes);
-    struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
-    uint64_t process_ns = hx_process_cpu_ns();
-    uint64_t thread_ns = hx_thread_cpu_ns();
-    run->work_start_ns = hx_now_ns();
+    struct hx_work_threads threads = {run->observers, run->hiccups};
+    take_checkpoint(run, "boot");
+    hx_metrics_set(metrics, HX_METRIC_BOOT_ALLOC_BYTES, sm_hot(run->instance->mm)->alloc_bytes);
+    hx_hiccups_record(run->hiccups, true);
+    hx_work_begin(&run->work_start, run->instance->mm, threads);
     run->is_working = true;
     if (run->report->card != NULL)
         hx_card_begin_steps(run->report->card);
@@ -314,14 +331,11 @@ static void work(struct run *run)
         serve_requests(run);
     else
         run_steps(run);
-    uint64_t wall_ns = hx_now_ns() - run->work_start_ns;
+    hx_work_end_clocks(&run->work_start, threads, metrics);
     run->is_working = false;
-    measure_faults(metrics, &usage);
-    hx_metrics_set(metrics, HX_METRIC_WALL_NS, wall_ns);
-    hx_metrics_set(metrics, HX_METRIC_VM_CPU_NS, hx_thread_cpu_ns() - thread_ns);
-    hx_metrics_set(metrics, HX_METRIC_CPU_NS, hx_process_cpu_ns() - process_ns);
+    hx_hiccups_record(run->hiccups, false);
     end_card(run);
-    measure_end_of_work(run, wall_ns);
+    measure_end_of_work(run);
     run->is_sampling = false;
     hx_progress_end(&run->progress);
     if (run->signals != NULL)
@@ -380,22 +394,6 @@ static void consult_oracle(struct run *run)
     }
 }
 
-static void note_passes(struct run *run)
-{
-    uint64_t passes = run->plan->trace_path == NULL ? 0 : wl_trace_passes(run->instance);
-    if (passes > 1)
-        hx_note(&run->report->notes, "the trace was replayed from beginning to end %" PRIu64 " times", passes);
-}
-
-/* Counts alone do not free what refers to itself, whatever the recorded program did. */
-static void note_self_kept(struct run *run)
-{
-    uint64_t count = run->plan->trace_path == NULL ? 0 : wl_trace_self_kept_deaths(run->instance);
-    if (count != 0)
-        hx_note(&run->report->notes, "%" PRIu64 " object%s that the trace frees by `d` only their own cycle kept",
-                count, hx_plural_s(count));
-}
-
 static void measure_totals(struct run *run)
 {
     struct hx_metrics *metrics = &run->report->metrics;
@@ -404,7 +402,8 @@ static void measure_totals(struct run *run)
     hx_metrics_set(metrics, HX_METRIC_STEPS, run->instance->steps_done);
     hx_metrics_set_totals(metrics, &stats);
     uint64_t garbage_bytes = run->report->sampler.peak_garbage_bytes;
-    if (run->instance->ops->garbage_bytes == NULL && run->deaths.schedule == NULL)
+    bool has_oracle = run->instance->ops->garbage_bytes != NULL || run->deaths.schedule != NULL;
+    if (!has_oracle || !hx_plan_measures_all(run->plan))
         garbage_bytes = stats.peak_garbage_bytes;
     hx_metrics_set(metrics, HX_METRIC_PEAK_GARBAGE_BYTES, garbage_bytes);
 }
@@ -419,8 +418,10 @@ static void conclude(struct run *run)
     end_observers(run);
     if (report->status != HX_STATUS_INVALID)
         quiesce(run);
-    if (report->status != HX_STATUS_INVALID)
+    if (report->status != HX_STATUS_INVALID) {
+        take_checkpoint(run, "quiesce");
         consult_oracle(run);
+    }
     if (report->status != HX_STATUS_INVALID)
         sm_finalizers_run_all(instance->mm);
     report->destructor_sum = instance->destructor_sum;
@@ -428,8 +429,8 @@ static void conclude(struct run *run)
         hx_metrics_set(&report->metrics, HX_METRIC_CHECKSUM,
                        wl_checksum_fold(instance->checksum, instance->destructor_sum));
     measure_totals(run);
-    note_passes(run);
-    note_self_kept(run);
+    measure_utilization(run);
+    hx_note_trace(&report->notes, run->plan, instance);
 }
 
 static void judge_repeatability(struct run *run)
@@ -439,33 +440,6 @@ static void judge_repeatability(struct run *run)
         report->repeatability = HX_REPEATABLE_NOT;
     else
         report->repeatability = run->plan->runs_inline ? HX_REPEATABLE_WHOLLY : HX_REPEATABLE_WORK;
-}
-
-static void note_deaths(struct run *run)
-{
-    if (run->deaths.schedule == NULL)
-        return;
-    struct sm_death_totals totals = sm_death_schedule_totals(run->deaths.schedule);
-    char births[HX_QUANTITY_BYTES], deaths[HX_QUANTITY_BYTES], traced[HX_QUANTITY_BYTES], time[HX_QUANTITY_BYTES];
-    hx_note(&run->report->notes, "deaths recorded under refcount in %s: %s of %s births, %s of them in cycles",
-            hx_format_ns(run->deaths.record_ns, time), hx_format_count(totals.deaths, deaths),
-            hx_format_count(totals.births, births), hx_format_count(totals.traced_deaths, traced));
-}
-
-static void add_notes(struct run *run)
-{
-    struct hx_report *report = run->report;
-    if (report->cycles.stride > 1)
-        hx_note(&report->notes, "the cycles array holds one in %" PRIu64, report->cycles.stride);
-    /* Without a step there was nothing to sample. */
-    if (report->sampler.count < 200 && report->metrics.is_known[HX_METRIC_WALL_NS])
-        hx_note(&report->notes, "the series has %zu point%s: too few safepoints in so short a run",
-                report->sampler.count, hx_plural_s(report->sampler.count));
-    note_deaths(run);
-    if (report->card != NULL)
-        hx_note(&report->notes, "--card: times and resident memory are those of a run that keeps book of every object");
-    if (report->context.count == HX_FACTS_MAX)
-        hx_note(&report->notes, "the context is not complete: too many facts");
 }
 
 /* What a refusal to create means: wrong arguments, an invalid trace among them, refuse the run; a full memory is its result. */
@@ -529,6 +503,7 @@ static sm_status execute(struct run *run, struct sm_error *error)
     hx_sampler_begin(&report->sampler);
     if (run->events != NULL)
         run->events->start_ns = report->sampler.start_ns;
+    take_checkpoint(run, "start");
     hx_metrics_set(&report->metrics, HX_METRIC_BASELINE_RSS_BYTES, report->sampler.points[0].rss_bytes);
     if (report->status != HX_STATUS_OK) {
         tell_notes(run);
@@ -546,7 +521,7 @@ static sm_status execute(struct run *run, struct sm_error *error)
     }
     tear_down(run);
     judge_repeatability(run);
-    add_notes(run);
+    hx_note_run(report, &run->deaths);
     return status;
 }
 
@@ -562,6 +537,7 @@ sm_status hx_run_execute(const struct hx_plan *plan, struct hx_report *report, s
 {
     assert(report->plan == plan);
     struct run run = {.plan = plan, .report = report, .events = events, .is_sampling = true};
+    struct hx_machine_time machine;
     hx_context_gather(&report->context);
     sm_status status = hx_deaths_record(plan, &run.deaths, error);
     /* Wrong arguments refuse the run; anything else that ends the recording is what came of it. */
@@ -575,7 +551,12 @@ sm_status hx_run_execute(const struct hx_plan *plan, struct hx_report *report, s
         return SM_ERR_SYSTEM;
     }
     hx_progress_begin(&run.progress, plan, hx_now_ns());
+    if (hx_plan_measures_all(plan) && hx_usable_cpus() > 1)
+        run.hiccups = hx_hiccups_start(HX_HICCUPS_THREAD, &report->hiccups_ns);
+    hx_machine_time_read(&machine);
     status = execute(&run, error);
+    hx_hiccups_stop(run.hiccups);
+    hx_noise_judge(&machine, report);
     hx_deaths_finish(&run.deaths);
     hx_progress_end(&run.progress);
     hx_signals_stop(run.signals);

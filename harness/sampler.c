@@ -38,6 +38,17 @@ static void integrate_rss(struct hx_sampler *sampler, uint64_t previous_bytes, c
         sampler->peak_rss_bytes = sample->rss_bytes;
 }
 
+/* Before the first tick nothing was dead. */
+static void integrate_dead(struct hx_sampler *sampler, const struct hx_sample *sample, double distance)
+{
+    const struct hx_sample *last = &sampler->last;
+    sampler->backlog_integral += distance * ((double)sample->backlog_bytes + (double)last->backlog_bytes) / 2;
+    if (sample->garbage_bytes == HX_UNKNOWN)
+        return;
+    double before = last->garbage_bytes != HX_UNKNOWN ? (double)last->garbage_bytes : 0;
+    sampler->garbage_integral += distance * ((double)sample->garbage_bytes + before) / 2;
+}
+
 static void keep_point(struct hx_sampler *sampler, struct hx_sample *sample, uint64_t now_ns, bool is_exact)
 {
     is_exact = is_exact || now_ns >= sampler->next_exact_ns;
@@ -82,6 +93,7 @@ void hx_sampler_tick(struct hx_sampler *sampler, const struct sm_stats *stats, u
     double distance = (double)(sample.clock_bytes - sampler->last.clock_bytes);
     sampler->committed_integral +=
         distance * ((double)sample.committed_bytes + (double)sampler->last.committed_bytes) / 2;
+    integrate_dead(sampler, &sample, distance);
     if (garbage_bytes != HX_UNKNOWN && garbage_bytes > sampler->peak_garbage_bytes)
         sampler->peak_garbage_bytes = garbage_bytes;
     sampler->tick_count++;
@@ -105,6 +117,16 @@ uint64_t hx_sampler_mean_footprint(const struct hx_sampler *sampler)
 uint64_t hx_sampler_mean_rss(const struct hx_sampler *sampler)
 {
     return mean(sampler->rss_integral, sampler->rss_clock_bytes);
+}
+
+uint64_t hx_sampler_mean_backlog(const struct hx_sampler *sampler)
+{
+    return mean(sampler->backlog_integral, sampler->last.clock_bytes);
+}
+
+uint64_t hx_sampler_mean_garbage(const struct hx_sampler *sampler)
+{
+    return mean(sampler->garbage_integral, sampler->last.clock_bytes);
 }
 
 void hx_sampler_end(struct hx_sampler *sampler)

@@ -40,6 +40,7 @@ struct hx_sampler {
     struct hx_sample last;     /**< at the last tick, kept or not; its RSS is that of the last kept one */
     double committed_integral; /**< committed bytes over the allocation clock */
     double rss_integral;
+    double backlog_integral, garbage_integral;
     uint64_t rss_clock_bytes; /**< clock up to which rss_integral goes */
     uint64_t peak_rss_bytes;
     uint64_t peak_garbage_bytes; /**< by the workload's oracle */
@@ -58,6 +59,8 @@ void hx_sampler_tick(struct hx_sampler *sampler, const struct sm_stats *stats, u
 /** Means over the allocation clock so far; 0 before anything was allocated. */
 uint64_t hx_sampler_mean_footprint(const struct hx_sampler *sampler);
 uint64_t hx_sampler_mean_rss(const struct hx_sampler *sampler);
+uint64_t hx_sampler_mean_backlog(const struct hx_sampler *sampler);
+uint64_t hx_sampler_mean_garbage(const struct hx_sampler *sampler);
 
 void hx_sampler_end(struct hx_sampler *sampler);
 

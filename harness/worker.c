@@ -91,7 +91,8 @@ static enum wl_step serve_one(struct hx_worker *worker, struct wl_instance *inst
     record->end_ns = hx_now_ns() - worker->share->open_ns;
     record->checksum = instance->checksum;
     record->state = HX_REQUEST_DONE;
-    hx_histogram_add(&worker->report.service_ns, record->end_ns - record->start_ns);
+    if (hx_plan_measures_all(worker->plan))
+        hx_histogram_add(&worker->report.service_ns, record->end_ns - record->start_ns);
     __atomic_store_n(&worker->requests_done, worker->requests_done + 1, __ATOMIC_RELAXED);
     worker->request = HX_NO_REQUEST;
     return step;

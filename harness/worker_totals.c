@@ -1,6 +1,7 @@
 #include "worker_totals.h"
 
 #include "quantities.h"
+#include "worker_stops.h"
 #include "workloads/checksum.h"
 
 #include <stdlib.h>
@@ -30,6 +31,9 @@ static const enum addition additions[HX_METRIC_COUNT] = {
     [HX_METRIC_VM_CPU_NS] = ADDED,
     [HX_METRIC_CYCLE_CPU_NS] = ADDED,
     [HX_METRIC_COLLECTOR_CPU_NS] = ADDED,
+    [HX_METRIC_RECLAMATION_WALL_NS] = ADDED,
+    [HX_METRIC_RECLAMATION_CPU_NS] = ADDED,
+    [HX_METRIC_RUN_DELAY_NS] = ADDED,
     [HX_METRIC_BOOT_NS] = ADDED,
     [HX_METRIC_QUIESCE_NS] = ADDED,
     [HX_METRIC_SAMPLING_NS] = ADDED,
@@ -48,6 +52,7 @@ static const enum addition additions[HX_METRIC_COUNT] = {
     [HX_METRIC_PEAK_COMMITTED_BYTES] = LEVEL,
     [HX_METRIC_END_COMMITTED_BYTES] = LEVEL,
     [HX_METRIC_PEAK_BACKLOG_BYTES] = LEVEL,
+    [HX_METRIC_MEAN_BACKLOG_BYTES] = MEAN,
     [HX_METRIC_MAX_RECLAIM_DELAY_NS] = HIGHEST,
     [HX_METRIC_END_OCCUPIED_BYTES] = LEVEL,
     [HX_METRIC_END_HOLE_BYTES] = LEVEL,
@@ -173,6 +178,7 @@ void hx_worker_totals_add(struct hx_worker_totals *totals, struct hx_report *rep
         cycles_before += report->burst->workers[place].metrics.value[HX_METRIC_CYCLES];
     add_cycles(&report->cycles, &from->cycles, cycles_before);
     add_samples(totals, &from->sampler);
+    hx_worker_stops_add(totals, worker->place, &from->stops);
     hx_pauses_merge(&entry->pauses, &from->pauses);
     hx_pauses_merge(&report->pauses, &from->pauses);
     hx_histogram_merge(&report->service_ns, &from->service_ns);
@@ -328,8 +334,11 @@ void hx_worker_totals_finish(struct hx_worker_totals *totals, struct hx_report *
     hx_metrics_set(metrics, HX_METRIC_WORKER_PROCESSES, totals->process_count);
     measure_requests(report, share);
     write_series(totals, &report->sampler);
+    if (metrics->is_known[HX_METRIC_WALL_NS] && hx_plan_measures_all(report->plan))
+        hx_worker_stops_finish(totals, report, share, metrics->value[HX_METRIC_WALL_NS]);
     if (totals->lost_samples)
         hx_note(&report->notes, "no memory for a part of the series");
     free(totals->samples);
+    free(totals->stops);
     *totals = (struct hx_worker_totals){0};
 }

@@ -8,13 +8,17 @@
 #include "worker.h"
 
 struct hx_stamped_sample;
+struct hx_placed_stop;
 
 /** Zeroed: nothing yet. */
 struct hx_worker_totals {
     struct hx_stamped_sample *samples; /**< of all processes so far */
     size_t sample_count, sample_room;
+    struct hx_placed_stop *stops; /**< likewise */
+    size_t stop_count, stop_room;
+    uint64_t moved_ns; /**< of stops, the most that one was */
     uint64_t process_count;
-    bool lost_samples; /**< there was no memory for some */
+    bool lost_samples, lost_stops; /**< there was no memory for some */
 };
 
 /** Add what `worker`, whose process has ended, found out: to its place's entry, and to the pauses and cycles of `report`. */

@@ -1,5 +1,7 @@
 #include "workers.h"
 
+#include "hiccups.h"
+#include "noise.h"
 #include "progress.h"
 #include "quantities.h"
 #include "signals.h"
@@ -387,15 +389,23 @@ static void run_workers(struct burst *burst)
 {
     hx_progress_begin(&burst->progress, burst->plan, hx_now_ns());
     burst->report->sampler.start_ns = hx_now_ns();
+    struct hx_machine_time machine;
+    struct hx_hiccups *hiccups = NULL;
+    hx_machine_time_read(&machine);
+    if (hx_plan_measures_all(burst->plan) && hx_usable_cpus() > 1)
+        hiccups = hx_hiccups_start(HX_HICCUPS_PROCESS, &burst->report->hiccups_ns);
+    hx_hiccups_record(hiccups, true);
     for (unsigned i = 0; i < burst->plan->burst.worker_count; i++) {
         burst->places[i].request = HX_NO_REQUEST;
         if (!is_closed(burst))
             (void)start_worker(burst, i);
     }
     watch(burst);
+    hx_hiccups_stop(hiccups);
     hx_progress_end(&burst->progress);
     hx_worker_totals_finish(&burst->totals, burst->report, burst->share);
     judge_stop(burst);
+    hx_noise_judge(&machine, burst->report);
     if (burst->report->status == HX_STATUS_OK)
         burst->report->repeatability = HX_REPEATABLE_SPREAD;
 }

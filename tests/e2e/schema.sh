@@ -72,6 +72,24 @@ for name in ("epoch", "arena"):
     assert 0 < metric(name, "boot_alloc_bytes") + metric(name, "step_alloc_bytes") <= metric(name, "alloc_bytes")
 assert metric("epoch", "boot_alloc_bytes") > 0
 
+# Stops as a share of the whole of the steps are the pauses; beside threads that work at the same time none is worse than all.
+for name in ("epoch", "inline", "observed", "arena", "burst"):
+    use = documents[name]["utilization"]
+    assert use["windows_ns"] == sorted(use["windows_ns"]) and use["windows_ns"][-1] == metric(name, "wall_ns"), name
+    assert use["bmu"] == sorted(use["bmu"]) and all(b <= m for b, m in zip(use["bmu"], use["mmu"])), name
+    assert all(all_ <= worst + 1e-12 for all_, worst in zip(use["mmu"], use["worst_thread_mmu"])), name
+    if name != "burst":
+        stopped = documents[name]["pauses"]["total_ns"] / metric(name, "wall_ns")
+        assert use["resolution_ns"] == 0 and abs(use["mmu"][-1] - (1 - stopped)) < 1e-6 and use["mmu"] == use["worst_thread_mmu"], name
+        assert [point["at"] for point in documents[name]["memory_checkpoints"]] == ["start", "boot", "steps", "quiesce"], name
+        latency = documents[name]["latency"]
+        assert latency["metered_full"]["count"] == latency["service"]["count"], name
+        assert latency["metered_full"]["max_ns"] >= latency["service"]["max_ns"], name
+assert "metered_full" not in documents["burst"]["latency"] and documents["burst"]["memory_checkpoints"] == []
+assert documents["oom"]["context"]["noisy"] is not None and documents["nothing"]["utilization"] is None
+assert 0 < metric("epoch", "reclamation_wall_ns") <= documents["epoch"]["pauses"]["total_ns"]
+assert metric("epoch", "mean_reclaim_delay_bytes") is not None and metric("null", "mean_reclaim_delay_bytes") is None
+
 # Work that never began has no figures of work.
 for name in ("small", "nothing"):
     assert documents[name]["status"] == "oom" and metric(name, "wall_ns") is None and metric(name, "peak_rss_bytes") > 0

@@ -135,7 +135,8 @@ struct sm_stats {
     uint64_t peak_garbage_bytes; /**< largest "dead but not freed" a cycle found, backlog included; 0 without cycles */
     uint64_t retired_bytes, retired_objects; /**< payload bytes */
     uint64_t reclaimed_bytes, reclaimed_objects;
-    uint64_t reclaimed_batches; /**< that waited for a grace period; 0 under a policy that frees at once */
+    uint64_t reclaimed_room_bytes; /**< that were backlog, as that is counted: block bytes */
+    uint64_t reclaimed_batches;    /**< that waited for a grace period; 0 under a policy that frees at once */
     uint64_t reclaim_delay_total_ns,
         reclaim_delay_max_ns;            /**< from retirement of a batch's oldest part until it was reusable */
     uint64_t occupied_bytes, hole_bytes; /**< as of the last cycle, as in its record */

@@ -68,6 +68,7 @@ static void count_released(struct epoch_reclaimer *reclaimer, const struct epoch
 {
     add(&reclaimer->reclaimed.payload_bytes, batch->payload_bytes);
     add(&reclaimer->reclaimed.objects, batch->object_count);
+    add(&reclaimer->reclaimed.room_bytes, batch->room_bytes);
     count_delay(&reclaimer->reclaimed, batch->sealed_ns);
     uint64_t before = atomic_fetch_sub_explicit(&reclaimer->backlog_bytes, batch->room_bytes, memory_order_relaxed);
     SM_ASSERT(before >= batch->room_bytes);

@@ -63,7 +63,7 @@ enum epoch_phase {
 
 /** What was given back; written by the reclaiming thread, read by the owner. Relaxed: counts, they order nothing. */
 struct epoch_reclaimed {
-    _Atomic uint64_t objects, payload_bytes;
+    _Atomic uint64_t objects, payload_bytes, room_bytes;
     _Atomic uint64_t batches, delay_total_ns,
         delay_max_ns; /**< from sealing a batch's oldest part until it was reusable */
 };
