@@ -1,6 +1,7 @@
 #include "cli.h"
 
 #include "build_info.h"
+#include "doctor.h"
 #include "list.h"
 #include "output_file.h"
 #include "run_command.h"
@@ -21,11 +22,12 @@ static const struct {
 } commands[] = {
     {"run", "one measured run (the default)", hx_run_command, hx_run_help},
     {"list", "policies, workloads and options", hx_list_command, hx_list_help},
+    {"doctor", "what about this machine makes numbers untrustworthy", hx_doctor_command, hx_doctor_help},
     {"trace", "check, show, pack or unpack a trace file", hx_trace_command, hx_trace_help},
 };
 
 /* Commands of later versions, so that asking for one is answered better than "unknown". */
-static const char *const later_commands[] = {"sweep", "minheap", "compare", "doctor"};
+static const char *const later_commands[] = {"sweep", "minheap", "compare"};
 
 enum {
     COMMAND_COUNT = sizeof(commands) / sizeof(commands[0]),

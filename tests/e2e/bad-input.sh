@@ -94,7 +94,7 @@ cases=(
     "sweep|sweep"
     "minheap|minheap --policy=epoch"
     "compare|compare a b"
-    "doctor|doctor"
+    "doctor --jsno|doctor --jsno"
     "missing.sapitrace|trace info missing.sapitrace"
     "kind.sapitrace:2|trace check kind.sapitrace"
     "kind.sapitrace:2|trace pack kind.sapitrace"
