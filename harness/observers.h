@@ -45,6 +45,6 @@ sm_status hx_observers_start(const struct hx_observers_config *config, struct hx
 struct hx_observers_result hx_observers_stop(struct hx_observers *all);
 
 /** CPU time that all of them have used so far; 0 for NULL. */
-uint64_t hx_observers_cpu_ns(const struct hx_observers *observers);
+uint64_t hx_observers_cpu_ns(const struct hx_observers *all);
 
 #endif
