@@ -3,11 +3,13 @@
 #include "build_info.h"
 #include "doctor.h"
 #include "list.h"
+#include "minheap_command.h"
 #include "output_file.h"
 #include "run_command.h"
 #include "run_options.h"
 #include "sapimem/option.h"
 #include "signals.h"
+#include "sweep_command.h"
 #include "trace_command.h"
 
 #include <stdbool.h>
@@ -23,11 +25,14 @@ static const struct {
     {"run", "one measured run (the default)", hx_run_command, hx_run_help},
     {"list", "policies, workloads and options", hx_list_command, hx_list_help},
     {"doctor", "what about this machine makes numbers untrustworthy", hx_doctor_command, hx_doctor_help},
+    {"sweep", "many runs: policies, workloads, pacing rules and limits, each cell a fresh process", hx_sweep_command,
+     hx_sweep_help},
+    {"minheap", "the smallest memory limit with which a workload completes", hx_minheap_command, hx_minheap_help},
     {"trace", "check, show, pack or unpack a trace file", hx_trace_command, hx_trace_help},
 };
 
 /* Commands of later versions, so that asking for one is answered better than "unknown". */
-static const char *const later_commands[] = {"sweep", "minheap", "compare"};
+static const char *const later_commands[] = {"compare"};
 
 enum {
     COMMAND_COUNT = sizeof(commands) / sizeof(commands[0]),

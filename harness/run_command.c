@@ -3,7 +3,9 @@
 #include "control.h"
 #include "csv_sink.h"
 #include "event_sink.h"
+#include "heap_limit.h"
 #include "json_sink.h"
+#include "minheap_command.h"
 #include "output_file.h"
 #include "report.h"
 #include "runner.h"
@@ -30,6 +32,7 @@ struct session {
     struct hx_report report;
     struct hx_event_sink events;
     struct hx_step_log steps;
+    bool is_interrupted; /* before there was anything to report */
 };
 
 int hx_exit_refused(const char *line)
@@ -127,12 +130,50 @@ static sm_status try_manager(const struct hx_plan *plan, struct sm_error *error)
     return status == SM_ERR_OUT_OF_MEMORY ? SM_OK : status;
 }
 
+static sm_status resolve(struct hx_plan *plan, int argument_count, char *const arguments[], struct sm_error *error)
+{
+    hx_run_options_init(&plan->options);
+    sm_status status = hx_run_options_parse(&plan->options, argument_count, arguments, error);
+    return status == SM_OK ? hx_plan_resolve(plan, error) : status;
+}
+
+sm_status hx_run_check(int argument_count, char *const arguments[], struct sm_error *error)
+{
+    /* Stands for the one that the run would measure. */
+    const uint64_t some_minheap_bytes = 64u << 20;
+    struct hx_plan *plan = (struct hx_plan *)calloc(1, sizeof(*plan));
+    if (plan == NULL) {
+        snprintf(error->detail, sizeof(error->detail), "out of memory");
+        return error->status = SM_ERR_OUT_OF_MEMORY;
+    }
+    sm_status status = resolve(plan, argument_count, arguments, error);
+    if (status == SM_OK && plan->wants_minheap)
+        hx_limit_set_minheap(plan, some_minheap_bytes);
+    if (status == SM_OK)
+        status = hx_workers_try(try_manager, plan, error);
+    free(plan);
+    return status;
+}
+
+static sm_status measure_minheap(struct session *session, int argument_count, char *const arguments[],
+                                 struct sm_error *error)
+{
+    struct hx_minheap minheap;
+    if (!session->plan.wants_minheap)
+        return SM_OK;
+    if (hx_minheap_of_run((size_t)argument_count, arguments, &minheap, &session->is_interrupted, error) != SM_OK)
+        return error->status;
+    hx_limit_set_minheap(&session->plan, minheap.bytes);
+    hx_note(&session->plan.notes, "the minheap was measured under marksweep, with %zu runs before this one",
+            minheap.probe_count);
+    return SM_OK;
+}
+
 static sm_status prepare(struct session *session, int argument_count, char *const arguments[], struct sm_error *error)
 {
-    hx_run_options_init(&session->plan.options);
-    sm_status status = hx_run_options_parse(&session->plan.options, argument_count, arguments, error);
+    sm_status status = resolve(&session->plan, argument_count, arguments, error);
     if (status == SM_OK)
-        status = hx_plan_resolve(&session->plan, error);
+        status = measure_minheap(session, argument_count, arguments, error);
     if (status == SM_OK)
         status = session->plan.burst.is_on ? hx_workers_try(try_manager, &session->plan, error)
                                            : try_manager(&session->plan, error);
@@ -236,6 +277,7 @@ int hx_run_command(int argument_count, char *const arguments[])
     int code = HX_EXIT_REFUSED;
     if (prepare(session, argument_count, arguments, &error) != SM_OK || execute(session, &error) != SM_OK) {
         hx_exit_refused(error.detail);
+        code = session->is_interrupted ? HX_EXIT_INTERRUPTED : HX_EXIT_REFUSED;
     } else {
         bool is_written = write_results_watched(session);
         code = exit_code(&session->report);

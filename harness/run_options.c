@@ -75,6 +75,22 @@ static const struct hx_option table[HX_OPTION_COUNT] = {
                             .maximum = 1e6,
                             .default_note = "none",
                             .help = "memory limit as F times the workload's analytic live size"},
+    [HX_OPT_MINHEAP_FACTOR] = {.name = "minheap-factor",
+                               .kind = HX_KIND_REAL,
+                               .unit = "",
+                               .placeholder = "F",
+                               .minimum = 1,
+                               .maximum = 1e6,
+                               .default_note = "none",
+                               .help = "memory limit as F times the workload's minheap under marksweep"},
+    [HX_OPT_MINHEAP] = {.name = "minheap",
+                        .kind = HX_KIND_SIZE,
+                        .unit = "bytes",
+                        .placeholder = "SIZE",
+                        .minimum = (double)SM_MEMORY_LIMIT_MINIMUM_BYTES,
+                        .maximum = COUNT_MAX,
+                        .default_note = "measured first, in processes of their own",
+                        .help = "the minheap that --minheap-factor multiplies, when it is known"},
     [HX_OPT_ALLOC] = {.name = "alloc",
                       .kind = HX_KIND_SIZE,
                       .unit = "bytes",
@@ -308,7 +324,7 @@ static const struct hx_option table[HX_OPTION_COUNT] = {
 };
 
 /* Names that belong to later versions, so that asking for one is answered better than "unknown". */
-static const char *const later_names[] = {"arena-limit", "minheap-factor"};
+static const char *const later_names[] = {"arena-limit"};
 
 const struct hx_option *hx_option(enum hx_option_id id)
 {

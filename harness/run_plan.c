@@ -1,6 +1,7 @@
 #include "run_plan.h"
 
 #include "fault_spec.h"
+#include "heap_limit.h"
 #include "process_memory.h"
 #include "quantities.h"
 #include "sampler.h"
@@ -306,29 +307,26 @@ static sm_status resolve_sharing(struct hx_plan *plan, struct sm_error *error)
     return SM_OK;
 }
 
-static sm_status resolve_limit(struct hx_plan *plan, struct sm_error *error)
+sm_status hx_plan_refuse_two(const struct hx_plan *plan, const enum hx_option_id ids[], size_t count,
+                             const char **first, struct sm_error *error)
 {
-    if (is_given(plan, HX_OPT_MEMORY_LIMIT) && is_given(plan, HX_OPT_HEAP_FACTOR))
-        return hx_refuse(error, "--memory-limit and --heap-factor: expected one of them");
-    if (is_given(plan, HX_OPT_MEMORY_LIMIT))
-        plan->memory_limit_bytes = count_of(plan, HX_OPT_MEMORY_LIMIT);
-    if (!is_given(plan, HX_OPT_HEAP_FACTOR))
-        return SM_OK;
-    double factor = plan->options.value[HX_OPT_HEAP_FACTOR].real;
-    if (plan->workload->analytic_live_bytes == NULL)
-        return hx_refuse(error,
-                         "--heap-factor=%g: expected a workload whose live size is known, not %s; use --memory-limit",
-                         factor, plan->workload_name);
-    double limit = factor * (double)plan->workload->analytic_live_bytes(&plan->workload_options);
-    if (limit < (double)SM_MEMORY_LIMIT_MINIMUM_BYTES)
-        return hx_refuse(error, "--heap-factor=%g: expected a limit of at least %llu bytes, this gives %.0f", factor,
-                         (unsigned long long)SM_MEMORY_LIMIT_MINIMUM_BYTES, limit);
-    plan->memory_limit_bytes = (uint64_t)limit;
-    derive_count(plan, HX_OPT_MEMORY_LIMIT, plan->memory_limit_bytes);
+    *first = NULL;
+    for (size_t i = 0; i < count; i++) {
+        if (!is_given(plan, ids[i]))
+            continue;
+        if (*first != NULL)
+            return hx_refuse(error, "--%s and --%s: expected one of them", *first, hx_option(ids[i])->name);
+        *first = hx_option(ids[i])->name;
+    }
     return SM_OK;
 }
 
 /* ---- how long ---- */
+
+static bool is_limited(const struct hx_plan *plan)
+{
+    return plan->memory_limit_bytes != 0 || plan->wants_minheap;
+}
 
 static bool gives_memory_back(const struct hx_plan *plan)
 {
@@ -343,7 +341,7 @@ static void cap_default_work(struct hx_plan *plan)
 {
     uint64_t cap_bytes = hx_process_memory_available() / 3;
     /* A trace has its own end. */
-    if (gives_memory_back(plan) || plan->memory_limit_bytes != 0 || cap_bytes == 0 || plan->trace_path != NULL)
+    if (gives_memory_back(plan) || is_limited(plan) || cap_bytes == 0 || plan->trace_path != NULL)
         return;
     if (plan->alloc_bytes == 0 || plan->alloc_bytes > cap_bytes) {
         plan->alloc_bytes = cap_bytes;
@@ -357,7 +355,7 @@ static void cap_default_work(struct hx_plan *plan)
 /* Of a burst work is fixed in requests. */
 static sm_status resolve_default_requests(struct hx_plan *plan, struct sm_error *error)
 {
-    if (!gives_memory_back(plan) && plan->memory_limit_bytes == 0)
+    if (!gives_memory_back(plan) && !is_limited(plan))
         return hx_refuse(error, "--requests: expected a number, for policy %s frees nothing", plan->policy->name);
     plan->steps = HX_BURST_DEFAULT_REQUESTS;
     derive_count(plan, HX_OPT_REQUESTS, plan->steps);
@@ -367,14 +365,9 @@ static sm_status resolve_default_requests(struct hx_plan *plan, struct sm_error 
 static sm_status resolve_work(struct hx_plan *plan, struct sm_error *error)
 {
     static const enum hx_option_id ids[] = {HX_OPT_ALLOC, HX_OPT_ITERATIONS, HX_OPT_REQUESTS, HX_OPT_SECONDS};
-    const char *first = NULL;
-    for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
-        if (!is_given(plan, ids[i]))
-            continue;
-        if (first != NULL)
-            return hx_refuse(error, "--%s and --%s: expected one of them", first, hx_option(ids[i])->name);
-        first = hx_option(ids[i])->name;
-    }
+    const char *first;
+    if (hx_plan_refuse_two(plan, ids, sizeof(ids) / sizeof(ids[0]), &first, error) != SM_OK)
+        return error->status;
     if (first == NULL && plan->burst.is_on)
         return resolve_default_requests(plan, error);
     if (first == NULL) {
@@ -515,8 +508,8 @@ static sm_status resolve_rest(struct hx_plan *plan, struct sm_error *error)
 sm_status hx_plan_resolve(struct hx_plan *plan, struct sm_error *error)
 {
     static sm_status (*const stages[])(struct hx_plan *, struct sm_error *) = {
-        resolve_workload, resolve_policy,    resolve_pacing, resolve_sharing, resolve_limit, hx_burst_resolve,
-        resolve_work,     resolve_observers, resolve_fault,  resolve_deaths,  resolve_rest,  hx_burst_check,
+        resolve_workload, resolve_policy,    resolve_pacing, resolve_sharing, hx_limit_resolve, hx_burst_resolve,
+        resolve_work,     resolve_observers, resolve_fault,  resolve_deaths,  resolve_rest,     hx_burst_check,
     };
     sm_status status = SM_OK;
     for (size_t i = 0; i < sizeof(stages) / sizeof(stages[0]) && status == SM_OK; i++)

@@ -32,6 +32,7 @@ struct hx_plan {
     enum sm_sapi sapi;
     uint64_t threshold_bytes;    /**< 0: not paced by a fixed threshold */
     uint64_t memory_limit_bytes; /**< 0: none */
+    bool wants_minheap;          /**< --minheap-factor is given, and the minheap not known yet */
     uint64_t alloc_bytes;        /**< work ends at this clock; 0: otherwise */
     uint64_t steps;              /**< work ends after so many; 0: otherwise */
     uint64_t work_ns;            /**< work ends after so long; 0: otherwise */
@@ -56,6 +57,14 @@ struct hx_plan {
  * `plan` must not move afterwards. Errors: SM_ERR_INVALID_ARGUMENT with a line that names the argument.
  */
 sm_status hx_plan_resolve(struct hx_plan *plan, struct sm_error *error);
+
+/**
+ * Of `count` options that say the same thing one at most is given: `*first` names it, NULL when there is none.
+ *
+ * Errors: SM_ERR_INVALID_ARGUMENT with a line that names two.
+ */
+sm_status hx_plan_refuse_two(const struct hx_plan *plan, const enum hx_option_id ids[], size_t count,
+                             const char **first, struct sm_error *error);
 
 /** Whether the policy has cycles that a threshold can ask for. */
 bool hx_plan_has_cycles(const struct hx_plan *plan);
