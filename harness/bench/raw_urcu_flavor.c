@@ -1,32 +1,40 @@
-/* Raw peer of flavour bp, without the inline fast paths, for the reason that the policy gives. */
-
-#include <urcu/urcu-bp.h>
+/*
+ * Raw peer of the flavour RAW_URCU_FLAVOR; built once for each of memb, mb and bp, which differ in nothing but the
+ * names that RAW_URCU_HEADER gives (liburcu's own map of names) and in whether the build asks for inline fast paths.
+ */
+#include RAW_URCU_HEADER
 
 #include "raw_urcu.h"
 #include "raw_urcu_loops.h"
 
 #include <stdlib.h>
 
+#define TEXT_OF(name) #name
+#define NAME_OF(name) TEXT_OF(name)
+#define JOIN(prefix, name) prefix##name
+#define PEER_OF(flavor) JOIN(raw_urcu_, flavor)
+
 _Static_assert(sizeof(struct rcu_head) <= RAW_URCU_HEAD_BYTES, "blocks begin with room for call_rcu's head");
 
 static inline void lock(void)
 {
-    urcu_bp_read_lock();
+    rcu_read_lock();
 }
 
 static inline void unlock(void)
 {
-    urcu_bp_read_unlock();
+    rcu_read_unlock();
 }
 
-/* Threads register themselves at their first lock, and leave when they end. */
 static void register_thread(void)
 {
-    (void)urcu_bp_read_ongoing();
+    rcu_register_thread();
 }
 
+/* A thread of flavour bp leaves when it ends; there this does nothing. */
 static void unregister_thread(void)
 {
+    rcu_unregister_thread();
 }
 
 static void pin(uint64_t count)
@@ -50,7 +58,7 @@ static void repin(uint64_t count)
 
 static void synchronize(void)
 {
-    urcu_bp_synchronize_rcu();
+    synchronize_rcu();
 }
 
 static void free_block(struct rcu_head *head)
@@ -61,21 +69,21 @@ static void free_block(struct rcu_head *head)
 static void call_each(void **blocks, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        urcu_bp_call_rcu(blocks[i], free_block);
-    urcu_bp_barrier();
+        call_rcu(blocks[i], free_block);
+    rcu_barrier();
 }
 
 static void defer_each(void **blocks, size_t count)
 {
-    (void)urcu_bp_defer_register_thread();
+    (void)rcu_defer_register_thread();
     for (size_t i = 0; i < count; i++)
-        urcu_bp_defer_rcu(free, blocks[i]);
-    urcu_bp_defer_barrier();
-    urcu_bp_defer_unregister_thread();
+        defer_rcu(free, blocks[i]);
+    rcu_defer_barrier();
+    rcu_defer_unregister_thread();
 }
 
-const struct raw_flavor raw_urcu_bp = {
-    .name = "bp",
+const struct raw_flavor PEER_OF(RAW_URCU_FLAVOR) = {
+    .name = NAME_OF(RAW_URCU_FLAVOR),
     .register_thread = register_thread,
     .unregister_thread = unregister_thread,
     .pin = pin,
