@@ -159,6 +159,35 @@ static void test_inline_backlog_grows_under_an_observer_and_falls_after_it(void 
 
 /* ---- R7: the limit. ---- */
 
+static void *unpin_later(void *context)
+{
+    sleep_ms(300); /* three times as long as an emergency waits for a guard of its own manager */
+    reader_do((struct reader *)context, READER_UNPIN);
+    return NULL;
+}
+
+/* No guard of the manager is in the way: a reclaimer that is late, here for another manager's reader, is waited for. */
+static void test_R7_an_emergency_waits_for_a_reclaimer_that_is_late(void **state)
+{
+    (void)state;
+    struct graph graph, other;
+    struct sm_config config = {.policy = "epoch", .pacing = "never", .memory_limit_bytes = 2 << 20};
+    struct sm_config plain = {.policy = "epoch"};
+    struct reader reader;
+    pthread_t thread;
+    graph_open(&graph, &config);
+    graph_open(&other, &plain);
+    reader_start(&reader, other.mm);
+    reader_do(&reader, READER_PIN);
+    assert_int_equal(pthread_create(&thread, NULL, unpin_later, &reader), 0);
+    assert_true(churn(&graph, 4 << 20));
+    assert_true(graph_stats(&graph).cycles_by_trigger[SM_TRIGGER_EMERGENCY] >= 1);
+    pthread_join(thread, NULL);
+    reader_stop(&reader);
+    graph_close(&other);
+    graph_close(&graph);
+}
+
 static void hit_the_limit(const char *policy)
 {
     struct graph graph;
@@ -333,6 +362,7 @@ int main(void)
         cmocka_unit_test(test_R6_a_second_stall_is_reported_again),
         cmocka_unit_test(test_inline_backlog_stays_within_thresholds),
         cmocka_unit_test(test_inline_backlog_grows_under_an_observer_and_falls_after_it),
+        cmocka_unit_test(test_R7_an_emergency_waits_for_a_reclaimer_that_is_late),
         cmocka_unit_test(test_R7_the_limit_ends_in_out_of_memory_with_the_heap_usable),
         cmocka_unit_test(test_inline_reclamation_depends_on_the_program_alone),
         cmocka_unit_test(test_inline_cycles_do_not_hang_on_a_stalled_observer),

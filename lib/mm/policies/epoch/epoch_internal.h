@@ -54,6 +54,8 @@
 #define EPOCH_MILLISECOND_NS UINT64_C(1000000)
 /** R7's and quiet drains' bound. */
 #define EPOCH_GRACE_WAIT_NS (100 * EPOCH_MILLISECOND_NS)
+/** So many such waits follow one another where no guard is in the way: then the reclaimer's thread only lacks a processor. */
+#define EPOCH_GRACE_WAITS 20u
 /** One assist at a safepoint (R6). */
 #define EPOCH_ASSIST_WAIT_NS (10 * EPOCH_MILLISECOND_NS)
 /** How long after the reclaimer began to wait every safepoint repins; afterwards allocation brings the repins. */
@@ -235,7 +237,8 @@ void epoch_safepoint(struct sm_policy *policy);
 /**
  * Seal, go offline, wait until the backlog as of now is released, come back. Only at a safepoint or in an emergency.
  *
- * False: not all of it within `timeout_ns`, or this thread holds another manager's guard (R3).
+ * False: not all of it within `timeout_ns`, or this thread holds another manager's guard (R3). With cause SM_PAUSE_GRACE
+ * a wait for the reclaimer's thread is repeated, EPOCH_GRACE_WAITS in all, while no guard of this manager is in its way.
  */
 bool epoch_drain(struct epoch_policy *epoch, enum sm_pause_cause cause, uint64_t timeout_ns);
 /** Report the oldest guard if it has stalled and was not reported. The owner is offline. */

@@ -91,6 +91,23 @@ static bool drain_inline(struct epoch_policy *epoch, uint64_t timeout_ns)
     return true;
 }
 
+/*
+ * A busy machine may keep the reclaimer's thread from a processor for longer than a guard may take, and memory is not
+ * refused for that. Another manager's guard cannot be told from it, so this has an end, too.
+ */
+static bool drain_threaded(struct epoch_policy *epoch, enum sm_pause_cause cause, uint64_t timeout_ns)
+{
+    struct sm_manager *mm = epoch->base.mm;
+    uint64_t from_epoch = sm_epoch_advance(mm);
+    for (unsigned waits = cause == SM_PAUSE_GRACE ? EPOCH_GRACE_WAITS : 1; waits > 0; waits--) {
+        if (epoch_reclaimer_wait(epoch->reclaimer, timeout_ns))
+            return true;
+        if (!poll_guards(mm, from_epoch, 0))
+            return false;
+    }
+    return false;
+}
+
 bool epoch_drain(struct epoch_policy *epoch, enum sm_pause_cause cause, uint64_t timeout_ns)
 {
     struct sm_manager *mm = epoch->base.mm;
@@ -103,7 +120,7 @@ bool epoch_drain(struct epoch_policy *epoch, enum sm_pause_cause cause, uint64_t
     if (epoch_thread_in_guard())
         drained = false; /* R3: another manager's guard on this thread; its end is not ours to wait for */
     else if (epoch_reclaimer_is_threaded(epoch->reclaimer))
-        drained = epoch_reclaimer_wait(epoch->reclaimer, timeout_ns);
+        drained = drain_threaded(epoch, cause, timeout_ns);
     else
         drained = drain_inline(epoch, timeout_ns);
     if (!drained)
