@@ -2,6 +2,7 @@
 #include "conformance.h"
 #include "php_case.h"
 #include "policy_variants.h"
+#include "thread_coverage.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,7 +62,7 @@ int main(void)
     static struct CMUnitTest tests[CASES_MAX];
     size_t count = 0;
     for (size_t i = 0; sm_policy_table(i) != NULL; i++)
-        if (sm_policy_table(i)->unavailable == NULL)
+        if (sm_policy_table(i)->unavailable == NULL && is_run_in_this_build(sm_policy_table(i)->capabilities))
             count = add_variants(sm_policy_table(i), cases, count);
     for (size_t i = 0; i < count; i++)
         tests[i] = (struct CMUnitTest){.name = cases[i].name, .test_func = run_case, .initial_state = &cases[i]};

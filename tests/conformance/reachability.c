@@ -1,5 +1,6 @@
 /** G10 to G19: what is reachable stays, stays put, and answers; what is not goes where the policy promises it. */
 #include "conformance.h"
+#include "test_scale.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -181,7 +182,7 @@ static void random_graphs_match_the_oracle(struct fixture *fixture)
 {
     fixture_reopen(fixture, &(struct sm_config){.collect_every_safepoint = true});
     static struct model model;
-    for (uint64_t seed = 1; seed <= 5; seed++) {
+    for (uint64_t seed = 1; seed <= test_scale(5, 5, 2); seed++) {
         memset(&model, 0, sizeof(model));
         memset(model.root, -1, sizeof(model.root));
         for (size_t root = 0; root < MODEL_ROOTS; root++)

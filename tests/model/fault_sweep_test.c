@@ -7,6 +7,7 @@
 #include "check.h"
 #include "manager_internal.h"
 #include "test_scale.h"
+#include "thread_coverage.h"
 
 enum { OPERATIONS = 500, OPERATIONS_LONG = 8000, REQUESTS_FEW = 40, FAULTS_MAX = 4000, SEED = 7 };
 
@@ -183,7 +184,9 @@ int main(void)
     const struct sm_policy_ops *ops;
     size_t count = 0;
     for (size_t i = 0; (ops = sm_policy_table(i)) != NULL && i < SWEEPS_MAX / 2; i++) {
-        for (size_t m = 0; m < 2 * TESTS_EACH && ops->unavailable == NULL; m++, count++) {
+        if (ops->unavailable != NULL || !is_run_in_this_build(ops->capabilities))
+            continue;
+        for (size_t m = 0; m < 2 * TESTS_EACH; m++, count++) {
             struct sweep *sweep = &sweeps[count];
             *sweep = (struct sweep){.ops = ops, .modes = modes[m / TESTS_EACH]};
             snprintf(sweep->name, sizeof(sweep->name), "%s, modes %u, %s", ops->name, sweep->modes,

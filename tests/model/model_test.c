@@ -2,7 +2,7 @@
 #include "stream.h"
 
 #include "policy_variants.h"
-#include "test_scale.h"
+#include "thread_coverage.h"
 
 #include <getopt.h>
 #include <stdlib.h>
@@ -285,6 +285,8 @@ int main(int argument_count, char **arguments)
     for (size_t i = 0; (ops = sm_policy_table(i)) != NULL; i++) {
         if (ops->unavailable != NULL)
             printf("left out: policy=%s: %s\n", ops->name, ops->unavailable);
+        else if (!is_run_in_this_build(ops->capabilities))
+            printf("left out: policy=%s: without threads\n", ops->name);
         else if (options.has_modes)
             differing += run_plain(&options, ops, options.modes) + run_variants(&options, ops, options.modes);
         else

@@ -3,6 +3,7 @@
 #include "sapimem/policy.h"
 
 #include "audit_policy.h"
+#include "thread_coverage.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -95,12 +96,20 @@ static uint32_t capabilities_of(const struct vm_variant *variant)
     return capabilities;
 }
 
+/* Reclaims and, with a cycle at every step or no collector thread, collects on the program's own thread. */
+static bool is_inline(const struct vm_variant *variant)
+{
+    return variant->manager.policy != NULL && strstr(variant->manager.policy, "reclaim=inline") != NULL;
+}
+
 static size_t fill(struct instance *instances, const struct vm_variant *from, size_t variant_count,
                    const struct vm_case *cases, size_t case_count)
 {
     size_t filled = 0;
     for (size_t v = 0; v < variant_count; v++) {
         uint32_t capabilities = capabilities_of(&from[v]);
+        if (!is_run_in_this_build(capabilities) || (IS_THREAD_SANITIZED && is_inline(&from[v])))
+            continue;
         for (size_t c = 0; c < case_count; c++) {
             if ((cases[c].needs & ~capabilities) != 0)
                 continue;

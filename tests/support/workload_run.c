@@ -3,6 +3,7 @@
 #include "check.h"
 #include "heap_census.h"
 #include "sapimem/policy.h"
+#include "thread_coverage.h"
 #include "workloads/checksum.h"
 
 #include "../../workloads/vm_session.h"
@@ -136,7 +137,7 @@ void workload_assert_flips_show(const struct wl_ops *ops, struct workload_run ru
 static bool is_available(const char *policy)
 {
     const struct sm_policy_ops *ops = sm_policy_find(policy);
-    return ops != NULL && ops->unavailable == NULL;
+    return ops != NULL && ops->unavailable == NULL && is_run_in_this_build(ops->capabilities);
 }
 
 void workload_assert_policies_agree(const struct wl_ops *ops, struct workload_run run, uint64_t expected)

@@ -50,7 +50,10 @@ uint64_t workload_checksum(const struct wl_ops *ops, struct workload_run run);
 void workload_assert_flips_show(const struct wl_ops *ops, struct workload_run run, uint64_t period_within,
                                 uint64_t expected);
 
-/** Under every policy that this build has, and in both SAPIs, the run's checksum must be `expected`; its own policy is not used. */
+/**
+ * Under every policy that this build has, and in both SAPIs, the run's checksum must be `expected`; its own policy is not
+ * used. Under the thread sanitizer: under those that have threads (thread_coverage.h).
+ */
 void workload_assert_policies_agree(const struct wl_ops *ops, struct workload_run run, uint64_t expected);
 
 /** With an emergency cycle at every allocation it must stay so: finds what is old, held by a C local alone and used across one. */

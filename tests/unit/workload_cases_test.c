@@ -1,5 +1,6 @@
 /* Workloads with a world of their own, without and with the VM: the same under every policy, and their faults show. */
 #include "check.h"
+#include "test_scale.h"
 #include "workload_run.h"
 
 /* Small enough for a cycle at every safepoint, and with enough of those. */
@@ -130,7 +131,7 @@ static void test_out_of_memory_fails_the_step_and_destroys_cleanly(void **state)
     for (size_t i = 0; i < CASES; i++)
         for (size_t j = 0; j < sizeof(policies) / sizeof(policies[0]); j++) {
             struct workload_run run = on(&cases[i], policies[j]);
-            run.manager.memory_limit_bytes = 8 << 20;
+            run.manager.memory_limit_bytes = 4 << 20;
             /* What is kept for ever fills any heap, under any policy. */
             run.fault = WL_FAULT_LEAK;
             run.fault_period = 1;
@@ -161,8 +162,12 @@ static void test_out_of_memory_at_creation_is_reported(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
+    /* The collector's and the reclaimer's threads work in these; in the others nothing runs beside the program. */
+    const struct CMUnitTest threaded[] = {
         cmocka_unit_test(test_every_policy_gives_the_same_checksum),
+        cmocka_unit_test(test_out_of_memory_at_creation_is_reported),
+    };
+    const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_cycle_at_every_safepoint_changes_nothing),
         cmocka_unit_test(test_emergencies_at_allocations_change_nothing),
         cmocka_unit_test(test_counts_free_everything_that_dies),
@@ -170,7 +175,9 @@ int main(void)
         cmocka_unit_test(test_flipped_bytes_and_edges_change_the_checksum),
         cmocka_unit_test(test_a_leak_is_retained_and_grows),
         cmocka_unit_test(test_out_of_memory_fails_the_step_and_destroys_cleanly),
-        cmocka_unit_test(test_out_of_memory_at_creation_is_reported),
     };
-    return cmocka_run_group_tests_name("workload_cases", tests, NULL, NULL);
+    int failures = cmocka_run_group_tests_name("workload_cases: threads", threaded, NULL, NULL);
+    if (!IS_THREAD_SANITIZED)
+        failures += cmocka_run_group_tests_name("workload_cases", tests, NULL, NULL);
+    return failures;
 }
