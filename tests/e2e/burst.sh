@@ -102,7 +102,10 @@ start killed --requests=2m
 kill -KILL "${workers[1]}"
 finish 1
 
-start replaced --requests=6000 --max-requests=100000
+# All of these are served, a worker less or not: fewer where each takes longer.
+replaced_requests=6000
+"$SAPIMEM_HARNESS" --version | grep -q 'sanitizers none' || replaced_requests=600
+start replaced --requests=$replaced_requests --max-requests=100000
 kill -KILL "${workers[1]}"
 finish 1
 
@@ -194,7 +197,8 @@ for document in killed, replaced:
 assert metric("killed", "worker_processes") == 3 and metric("killed", "steps") < 2000000
 assert metric("killed", "failed_requests") <= 1
 assert metric("replaced", "worker_processes") == 4
-assert metric("replaced", "steps") + metric("replaced", "failed_requests") == 6000
+requests = replaced["config"]["requests"]["value"]
+assert requests >= 600 and metric("replaced", "steps") + metric("replaced", "failed_requests") == requests
 
 assert documents["plain"]["status"] == "ok" and "workers" not in documents["plain"]
 assert documents["plain"]["metrics"]["worker_processes"]["value"] is None

@@ -14,8 +14,17 @@ checksum() {
     /usr/bin/python3 -c 'import json; print(json.load(open("run.json"))["metrics"]["checksum"]["value"])'
 }
 
+# The thread sanitizer is asked of what has threads; the other builds run all.
+is_thread_sanitized=false
+! "$SAPIMEM_HARNESS" --version | grep -q 'sanitizers thread' || is_thread_sanitized=true
+is_left_out() {
+    $is_thread_sanitized || return
+    [[ " $* " != *" --policy=epoch "* || " $* " == *" --reclaim=inline "* || " $* " == *" --collect-every-safepoint "* ]]
+}
+
 same() {
     local found
+    ! is_left_out "$@" || return 0
     found=$(checksum "$@")
     if [[ $found != "$expected" ]]; then
         echo "FAILED: harness $*: checksum $found, expected $expected"
@@ -25,6 +34,7 @@ same() {
 
 differs() {
     local found
+    ! $is_thread_sanitized || return 0
     found=$(checksum "$@")
     if [[ $found == "$expected" ]]; then
         echo "FAILED: harness $*: the fault does not show in the checksum"
@@ -35,6 +45,7 @@ differs() {
 # A replay knows what it wrote, so there a fault is caught before the checksums are compared.
 caught() {
     local code=0
+    ! $is_thread_sanitized || return 0
     "$SAPIMEM_HARNESS" --json=run.json --quiet "$@" 2>stderr || code=$?
     if [[ $code != 1 ]] || ! grep -q '"status": "invalid"' run.json; then
         echo "FAILED: harness $*: the fault was not caught, exit code $code"
