@@ -56,7 +56,7 @@ slurm_start "$work/slurm" 2 || {
 }
 
 "$run" --engine=slurm --out="$work/two" --slices=2 --threads=2 -- "${sweep[@]}" >"$work/log" 2>&1 || {
-    cat "$work/log"
+    cat "$work/log" "$work"/two/slurm-*.log
     exit 1
 }
 diff <(statuses "$work/two") <(echo "$expected")
