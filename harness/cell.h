@@ -4,7 +4,7 @@
 
 #include "run_options.h"
 
-enum { HX_CELL_ID_BYTES = 17, HX_CELL_ARGUMENTS_MAX = HX_OPTION_COUNT };
+enum { HX_CELL_ID_BYTES = 17, HX_CELL_STATUS_BYTES = 16, HX_CELL_ARGUMENTS_MAX = HX_OPTION_COUNT };
 
 /** Texts belong to the sweep's options but for `arguments`, which the cell owns. */
 struct hx_cell {
@@ -18,7 +18,8 @@ struct hx_cell {
     uint64_t seed;
     unsigned invocation; /**< from 0 */
     unsigned block;
-    unsigned round; /**< of filling in */
+    unsigned round;                    /**< of filling in */
+    char status[HX_CELL_STATUS_BYTES]; /**< of its record; "": there is none yet */
     size_t argument_count;
     char *arguments[HX_CELL_ARGUMENTS_MAX];
 };

@@ -20,18 +20,16 @@ static double estimate(const struct hx_sweep_plan *plan, const struct hx_sweep_p
     return seconds >= 0 ? seconds : plan->options->cell_seconds * (double)left_count;
 }
 
-static void print_cell(const struct hx_sweep_plan *plan, const struct hx_cell *cell)
+static void print_cell(const struct hx_cell *cell)
 {
-    struct hx_cell_result result;
     char limit[32] = "-";
-    bool is_done = plan->options->out != NULL && hx_sweep_is_done(plan, cell, &result);
     if (cell->heap_factor != 0)
         snprintf(limit, sizeof(limit), "heap x%g", cell->heap_factor);
     if (cell->minheap_factor != 0)
         snprintf(limit, sizeof(limit), "minheap x%g", cell->minheap_factor);
     printf("%5u  %s  %-24s %-28s %-16s %-12s %4" PRIu64 " %4u  %s\n", cell->block, cell->id, cell->policy,
            cell->workload, cell->pacing != NULL ? cell->pacing : "-", limit, cell->seed, cell->invocation,
-           is_done ? result.status : "to run");
+           *cell->status != '\0' ? cell->status : "to run");
 }
 
 static void print_plan(const struct hx_sweep_plan *plan, const struct hx_sweep_progress *progress)
@@ -42,7 +40,7 @@ static void print_plan(const struct hx_sweep_plan *plan, const struct hx_sweep_p
            "limit", "seed", "#", "state");
     for (size_t i = 0; i < plan->count; i++)
         if (hx_sweep_plan_has(plan, &plan->cells[i]))
-            print_cell(plan, &plan->cells[i]);
+            print_cell(&plan->cells[i]);
     printf("%zu cells, %zu of them done; %u blocks in all slices; ", progress->cell_count, progress->done_count,
            plan->block_count);
     if (seconds > 0 || progress->done_count == progress->cell_count)

@@ -11,11 +11,11 @@
 #include <limits.h>
 
 /**
- * Make the folder, or, with --resume, go on in one that a sweep with this plan has begun; remove what cells of this slice
- * left half written.
+ * Make the folder, or, with --resume, go on in one that a sweep with this plan has begun; remove what cells of this
+ * slice left half written.
  *
- * Errors: SM_ERR_INVALID_ARGUMENT with a line: it cannot be written, holds a sweep and --resume was not given, or another
- * plan. SM_ERR_SYSTEM: plan.json could not be written.
+ * Errors: SM_ERR_INVALID_ARGUMENT with a line: it cannot be written, holds a sweep and --resume was not given, or
+ * another plan. SM_ERR_SYSTEM: plan.json could not be written.
  */
 sm_status hx_sweep_folder_open(const struct hx_sweep_plan *plan, struct sm_error *error);
 

@@ -9,7 +9,7 @@
 
 /** What a record says of a cell that has run. */
 struct hx_cell_result {
-    char status[16]; /**< of the run; "crashed" or "refused" where no run left a document */
+    char status[HX_CELL_STATUS_BYTES]; /**< of the run; "crashed" or "refused" where no run left a document */
     uint64_t process_ns;
 };
 
@@ -29,8 +29,8 @@ sm_status hx_sweep_json_compare_plan(const char *path, const struct hx_sweep_pla
                                      struct sm_error *error);
 
 /**
- * Write the record of a cell: the document that its process left with "cell" added, or, where there is none, one that says
- * how the process ended. `result` says what was written. False: it could not be written.
+ * Write the record of a cell: the document that its process left with "cell" added, or, where there is none, one that
+ * says how the process ended. `result` says what was written. False: it could not be written.
  */
 bool hx_cell_json_write(const struct hx_cell *cell, const struct hx_cell_end *end, struct hx_cell_result *result,
                         FILE *stream);

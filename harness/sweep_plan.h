@@ -7,9 +7,9 @@
  * fewer invocations. Slices are made of whole blocks.
  *
  * Inside a block, order fill-in runs the ends of every curve over pacing or limit first, then the middles of what lies
- * between, so that a block that is stopped is already a curve; cells of one round are in the order of their ids, which is
- * as good as random and the same each time. Order random is that of the ids alone, and also shuffles the blocks of an
- * invocation; order grid is that of the command line.
+ * between, so that a block that is stopped is already a curve; cells of one round are in the order of their ids, which
+ * is as good as random and the same each time. Order random is that of the ids alone, and also shuffles the blocks of
+ * an invocation; order grid is that of the command line.
  *
  * A policy that is paced by bytes gets a cell for each rule but zend; one that counts gets one for each zend rule, or a
  * single one with its own pacing when there is none; one without cycles gets a single one.

@@ -18,10 +18,14 @@ struct sweep {
     char failed_minheap_line[SM_DETAIL_BYTES];
 };
 
-bool hx_sweep_is_done(const struct hx_sweep_plan *plan, const struct hx_cell *cell, struct hx_cell_result *result)
+static void look_at(const struct hx_sweep_plan *plan, struct hx_cell *cell, struct hx_sweep_progress *progress)
 {
     char path[PATH_MAX];
-    return hx_sweep_folder_run(plan, cell, path) && hx_cell_json_read(path, cell, result);
+    struct hx_cell_result result;
+    if (!hx_sweep_folder_run(plan, cell, path) || !hx_cell_json_read(path, cell, &result))
+        return;
+    memcpy(cell->status, result.status, sizeof(cell->status));
+    hx_sweep_progress_add(progress, &result);
 }
 
 void hx_sweep_look(const struct hx_sweep_plan *plan, bool is_on, struct hx_sweep_progress *progress)
@@ -30,12 +34,9 @@ void hx_sweep_look(const struct hx_sweep_plan *plan, bool is_on, struct hx_sweep
     for (size_t i = 0; i < plan->count; i++)
         cell_count += hx_sweep_plan_has(plan, &plan->cells[i]) ? 1 : 0;
     hx_sweep_progress_begin(progress, cell_count, is_on);
-    for (size_t i = 0; i < plan->count && plan->options->out != NULL; i++) {
-        struct hx_cell_result result;
-        const struct hx_cell *cell = &plan->cells[i];
-        if (hx_sweep_plan_has(plan, cell) && hx_sweep_is_done(plan, cell, &result))
-            hx_sweep_progress_add(progress, &result);
-    }
+    for (size_t i = 0; i < plan->count && plan->options->out != NULL; i++)
+        if (hx_sweep_plan_has(plan, &plan->cells[i]))
+            look_at(plan, &plan->cells[i], progress);
 }
 
 static bool is_interrupted(const struct sweep *sweep)
@@ -152,8 +153,7 @@ static sm_status run_cells(struct sweep *sweep, struct sm_error *error)
     sm_status status = SM_OK;
     for (size_t i = 0; i < sweep->plan->count && status == SM_OK && !is_interrupted(sweep); i++) {
         struct hx_cell *cell = &sweep->plan->cells[i];
-        struct hx_cell_result result;
-        if (!hx_sweep_plan_has(sweep->plan, cell) || hx_sweep_is_done(sweep->plan, cell, &result))
+        if (!hx_sweep_plan_has(sweep->plan, cell) || *cell->status != '\0')
             continue;
         hx_sweep_progress_cell(sweep->progress, cell);
         status = cell->minheap_factor != 0 ? run_limited(sweep, cell, error) : run_process(sweep, cell, error);

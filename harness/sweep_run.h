@@ -4,14 +4,12 @@
 
 #include "sweep_progress.h"
 
-/** Count the cells of the slice, and those that have a record in the folder, where there is one. */
+/** Count the cells of the slice, and those that have a record in the folder, where there is one; set its status. */
 void hx_sweep_look(const struct hx_sweep_plan *plan, bool is_on, struct hx_sweep_progress *progress);
 
-/** Whether the cell has a whole record. */
-bool hx_sweep_is_done(const struct hx_sweep_plan *plan, const struct hx_cell *cell, struct hx_cell_result *result);
-
 /**
- * Run every cell of the slice that has no record; minheaps are measured when a cell wants one, once for each.
+ * Run every cell of the slice that hx_sweep_look found no record of; minheaps are measured when a cell wants one, once
+ * for each.
  *
  * A cell that fails is a record and stops nothing. Takes the signals meanwhile: an interrupt ends the cell that runs,
  * which is left out, and sets `*is_interrupted`.

@@ -57,7 +57,7 @@ PY
 code=0
 "$SAPIMEM_HARNESS" minheap "${run[@]}" --alloc=512G >stdout 2>stderr &
 pid=$!
-until pgrep -P $pid >running; do sleep 0.02; done
+until pgrep -P $pid -f -- --memory-limit= >running; do sleep 0.02; done
 kill -9 "$(head -1 running)"
 wait $pid || code=$?
 [[ $code == 1 ]] || die "a probe that was killed: exit code $code, expected 1"
@@ -66,7 +66,7 @@ grep -q 'killed by signal 9' stderr || die "the signal was not told"
 
 "$SAPIMEM_HARNESS" minheap "${run[@]}" --alloc=512G >stdout 2>stderr &
 pid=$!
-until pgrep -P $pid >running; do sleep 0.02; done
+until pgrep -P $pid -f -- --memory-limit= >running; do sleep 0.02; done
 kill -INT $pid
 code=0
 wait $pid || code=$?

@@ -19,6 +19,11 @@ sweep() {
     "$SAPIMEM_HARNESS" sweep "$@" >stdout 2>stderr
 }
 
+start() {
+    "$SAPIMEM_HARNESS" sweep "$@" >stdout 2>stderr &
+    pid=$!
+}
+
 # Waits until at least $2 cells of folder $1 are there.
 wait_for_cells() {
     until (($(find "$1/runs" -name '????????????????.json' 2>/dev/null | wc -l) >= $2)); do
@@ -38,12 +43,10 @@ grep -q '^sweep    20 cells in deep/whole: 20 ok$' stdout || die "the summary wa
 [[ $(cells deep/whole | wc -l) == 20 ]] || die "not 20 cells"
 
 # --- SIGKILL half way: the cell that ran ends with the sweep, whole cells stay, and what is half written counts as nothing
-sweep "${grid[@]}" --out=killed &
-pid=$!
+start "${grid[@]}" --out=killed
 wait_for_cells killed 7
-sweeper=$(pgrep -P $pid harness || echo $pid)
-running=$(pgrep -P "$sweeper" || true)
-kill -9 "$sweeper"
+running=$(pgrep -P $pid || true)
+kill -9 $pid
 wait $pid 2>/dev/null || true
 pid=
 for ((tries = 0; tries < 100; tries++)); do
@@ -76,8 +79,7 @@ sweep "${grid[@]}" --invocations=3 --out=killed --resume
 [[ $(grep -c ' of 30: ok after ' stderr) == 10 && $(cells killed | wc -l) == 30 ]] || die "the third invocation did not run"
 
 # --- slices that fill one folder at the same time are the whole
-sweep "${grid[@]}" --out=slices --resume --slice=1/2 --quiet &
-pid=$!
+start "${grid[@]}" --out=slices --resume --slice=1/2 --quiet
 "$SAPIMEM_HARNESS" sweep "${grid[@]}" --out=slices --resume --slice=2/2 >stdout.2 2>stderr.2 || die "the second slice failed"
 wait $pid || die "the first slice failed"
 pid=
@@ -88,9 +90,8 @@ grep -q '^sweep    10 cells' stdout.2 || die "not half of the cells in a slice: 
 sweep --policies='null;epoch' --workloads='cli-queue:cache=500' --alloc=16M --mutator-work=none --memory-limit=8M --out=oom ||
     die "a cell that failed made the sweep fail"
 grep -q '1 oom' stdout && grep -q '1 ok' stdout || die "the summary was: $(cat stdout)"
-sweep --policies='epoch' --workloads='cli-queue:cache=500;cli-queue:cache=600' --order=grid --alloc=64G --timeout=3 --out=crash &
-pid=$!
-until running=$(pgrep -P "$(pgrep -P $pid harness || echo $pid)" -f cache=500); do
+start --policies='epoch' --workloads='cli-queue:cache=500;cli-queue:cache=600' --order=grid --alloc=64G --timeout=2 --out=crash
+until running=$(pgrep -P $pid -f -- --json=-); do
     kill -0 $pid 2>/dev/null || die "the sweep ended by itself"
     sleep 0.05
 done
@@ -100,9 +101,8 @@ pid=
 grep -q '1 crashed, 1 timeout' stdout || die "the summary was: $(cat stdout)"
 
 # --- Ctrl-C: the cell that runs is left out, whole ones stay
-"$SAPIMEM_HARNESS" sweep --policies='epoch;null' --workloads='cli-queue:cache=500' --thresholds='1M;2M;4M' --alloc=256M \
-    --invocations=50 --mutator-work=none --out=interrupted >stdout 2>stderr &
-pid=$!
+start --policies='epoch;null' --workloads='cli-queue:cache=500' --thresholds='1M;2M;4M' --alloc=64M --invocations=50 \
+    --mutator-work=none --out=interrupted
 wait_for_cells interrupted 2
 kill -INT $pid
 code=0
