@@ -11,6 +11,18 @@ die() {
     exit 1
 }
 
+# The child of process $1 whose command line has $2.
+child() {
+    local id
+    for id in $(cat /proc/$1/task/$1/children 2>/dev/null); do
+        if grep -qs -e "$2" /proc/$id/cmdline; then
+            echo $id
+            return
+        fi
+    done
+    return 1
+}
+
 run=(--workload=cli-queue:cache=2000 --alloc=16M)
 for policy in marksweep epoch refcount; do
     "$SAPIMEM_HARNESS" minheap --policy=$policy "${run[@]}" --json=$policy.json >stdout 2>stderr || die "$policy failed"
@@ -57,8 +69,8 @@ PY
 code=0
 "$SAPIMEM_HARNESS" minheap "${run[@]}" --alloc=512G >stdout 2>stderr &
 pid=$!
-until pgrep -P $pid -f -- --memory-limit= >running; do sleep 0.02; done
-kill -9 "$(head -1 running)"
+until running=$(child $pid --memory-limit=); do sleep 0.02; done
+kill -9 "$running"
 wait $pid || code=$?
 [[ $code == 1 ]] || die "a probe that was killed: exit code $code, expected 1"
 grep -q 'killed by signal 9' stderr || die "the signal was not told"
@@ -66,9 +78,9 @@ grep -q 'killed by signal 9' stderr || die "the signal was not told"
 
 "$SAPIMEM_HARNESS" minheap "${run[@]}" --alloc=512G >stdout 2>stderr &
 pid=$!
-until pgrep -P $pid -f -- --memory-limit= >running; do sleep 0.02; done
+until running=$(child $pid --memory-limit=); do sleep 0.02; done
 kill -INT $pid
 code=0
 wait $pid || code=$?
 [[ $code == 130 ]] || die "interrupted: exit code $code, expected 130"
-! kill -0 "$(head -1 running)" 2>/dev/null || die "the probe outlived the search"
+! kill -0 "$running" 2>/dev/null || die "the probe outlived the search"

@@ -24,6 +24,18 @@ start() {
     pid=$!
 }
 
+# The child of process $1 whose command line has $2.
+child() {
+    local id
+    for id in $(cat /proc/$1/task/$1/children 2>/dev/null); do
+        if grep -qs -e "$2" /proc/$id/cmdline; then
+            echo $id
+            return
+        fi
+    done
+    return 1
+}
+
 # Waits until at least $2 cells of folder $1 are there.
 wait_for_cells() {
     until (($(find "$1/runs" -name '????????????????.json' 2>/dev/null | wc -l) >= $2)); do
@@ -45,7 +57,7 @@ grep -q '^sweep    20 cells in deep/whole: 20 ok$' stdout || die "the summary wa
 # --- SIGKILL half way: the cell that ran ends with the sweep, whole cells stay, and what is half written counts as nothing
 start "${grid[@]}" --out=killed
 wait_for_cells killed 7
-running=$(pgrep -P $pid || true)
+running=$(child $pid harness || true)
 kill -9 $pid
 wait $pid 2>/dev/null || true
 pid=
@@ -91,7 +103,7 @@ sweep --policies='null;epoch' --workloads='cli-queue:cache=500' --alloc=16M --mu
     die "a cell that failed made the sweep fail"
 grep -q '1 oom' stdout && grep -q '1 ok' stdout || die "the summary was: $(cat stdout)"
 start --policies='epoch' --workloads='cli-queue:cache=500;cli-queue:cache=600' --order=grid --alloc=64G --timeout=2 --out=crash
-until running=$(pgrep -P $pid -f -- --json=-); do
+until running=$(child $pid --json=-); do
     kill -0 $pid 2>/dev/null || die "the sweep ended by itself"
     sleep 0.05
 done
