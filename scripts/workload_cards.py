@@ -12,6 +12,9 @@ KINDS = ("string", "array", "object", "reference", "hash-storage", "packed-stora
 MEASURED_KINDS = ("string", "array", "object", "ref", "hdata", "pdata", "other")
 # A recorder hangs what lives in arrays of 64 references, which the program did not have.
 HOLDER_BYTES = 1024
+# What a generator is judged by, and how far blow-up and peak live may be from the program's.
+ASPECTS = ("size", "lifetime", "blow-up", "peak")
+RATIO_LIMIT = 0.20
 
 
 # ---- Distributions ----
@@ -224,13 +227,25 @@ def recorded_distance(card, other):
     return worst
 
 
-def verdict(pair, limit):
-    """Whether both distances are at most `limit`: "within", "beyond", or "open" where the quantiles do not tell."""
+def misses(pair, limit):
+    """What of a pair is further away than wanted, in the order of ASPECTS. Lifetimes count by the exact distance where there is one."""
     exact = pair["ks_lifetime_recording"] if pair["is_exact"] else None
-    least, most = (pair["ks_lifetime_least"], pair["ks_lifetime"]) if exact is None else (exact, exact)
-    if pair["ks_size"] > limit or least > limit:
-        return "beyond"
-    return "within" if most <= limit else "open"
+    found = {"size": pair["ks_size"] > limit, "lifetime": (pair["ks_lifetime"] if exact is None else exact) > limit,
+             "blow-up": abs(pair["blow_up_ratio"] - 1) > RATIO_LIMIT, "peak": abs(pair["peak_live_ratio"] - 1) > RATIO_LIMIT}
+    return [aspect for aspect in ASPECTS if found[aspect]]
+
+
+def verdict(pair, limit):
+    """"within", or "beyond" and of what. "lifetime?": the estimate is above the limit, what the quantiles prove is not."""
+    is_open = not pair["is_exact"] and pair["ks_lifetime_least"] <= limit
+    words = ["lifetime?" if aspect == "lifetime" and is_open else aspect for aspect in misses(pair, limit)]
+    return f"beyond: {', '.join(words)}" if words else "within"
+
+
+def unexplained(title, missed, reasons):
+    """Lines on misses without a reason and on reasons without a miss."""
+    lines = [f"{title}: {aspect} is beyond the limit, and no reason is given" for aspect in missed if not reasons.get(aspect)]
+    return lines + [f"{title}: a reason is given for {aspect}, which is within the limit" for aspect in reasons if aspect not in missed]
 
 
 def kind_distance(card, program):
@@ -238,10 +253,10 @@ def kind_distance(card, program):
     return sum(abs(card["kind_share"][kind] - program["kind_share"][kind]) for kind in KINDS) / 2
 
 
-def distances(card, program, recording=None):
-    """Card against program, both as figures. Blow-up is of one step where the program has steps, otherwise of the run."""
+def distances(card, program, recording=None, of_run=False):
+    """Card against program, both as figures. Blow-up is of one step where the program has steps, otherwise, or with `of_run`, of the run."""
     ours, theirs = card["blow_up_per_step"], program["blow_up_per_step"]
-    if ours is None or theirs is None or card["step_unit"] == "request":
+    if of_run or ours is None or theirs is None or card["step_unit"] == "request":
         ours = card["blow_up"] / (card["steps"] if card["step_unit"] == "request" else 1)
         theirs = program["blow_up"]
     estimate, least = lifetime_distance(card, program)

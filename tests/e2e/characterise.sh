@@ -55,10 +55,44 @@ cat >counterparts.json <<'JSON'
 JSON
 figure=--no-figure
 /usr/bin/python3 -c 'import matplotlib' 2>/dev/null && figure=
+# What is beyond the limit needs a reason, each aspect one, and what is within must have none.
+judge() { # counterparts, exit code, lines on stderr, how many of them: a sum over the pairs
+    local code=0 expected
+    characterise --workloads='cli-queue;fpm-page' --traces=- --counterparts="$1" --out=judged --no-figure >table 2>stderr || code=$?
+    expected=$(/usr/bin/python3 -c "import json; print(sum($4 for pair in json.load(open('judged/distances.json'))['pairs']))")
+    [[ $code == "$2" && $(grep -c "$3" stderr) == "$expected" ]] ||
+        { echo "$1: exit code $code, expected $2 and $expected lines '$3'"; cat stderr; exit 1; }
+}
+with_reasons() {
+    /usr/bin/python3 - "$@" <<'PY'
+import json, sys
+
+counterparts, pairs = (json.load(open(name)) for name in ("counterparts.json", "judged/distances.json"))
+for entry, pair in zip(counterparts["generators"], pairs["pairs"]):
+    assert entry["program"] == pair["program"] and pair["beyond"], pair
+    entry["reasons"] = {aspect: "it is a small one" for aspect in pair["beyond"]}
+    within = [aspect for aspect in ("size", "lifetime", "blow-up", "peak") if aspect not in pair["beyond"]]
+    if sys.argv[1] == "one too many" and within:
+        entry["reasons"][within[0]] = "none is needed"
+json.dump(counterparts, open(sys.argv[2], "w"))
+PY
+}
+judge counterparts.json 1 'and no reason is given$' 'len(pair["beyond"])'
+[[ $(grep -c 'no reason is given$' table) -ge 2 ]] || { echo "the table does not say what has no reason"; exit 1; }
+with_reasons all explained.json
+judge explained.json 0 'reason' 0
+grep -q '^fpm-page:posts=1,comments=2 (fpm-symfony-blog): .*: it is a small one$' table
+with_reasons "one too many" more.json
+judge more.json 1 'a reason is given for .*, which is within the limit$' '(len(pair["beyond"]) < 4)'
+grep -q 'which is within' stderr || { echo "no pair has an aspect within: the control says nothing"; exit 1; }
+echo '{"generators": [{"workload": "fpm-page", "program": "fpm-symfony-blog", "reasons": {"looks": "so"}}], "traces": []}' >wrong.json
+refused characterise --counterparts=wrong.json
+grep -q "reason 'looks'" stderr
+
 characterise --workloads='cli-queue;fpm-page;churn:objects=1000' --alloc=2M --traces="$SAPIMEM_SOURCE_DIR/tests/traces" \
-    --counterparts=counterparts.json --out=out --detail $figure >table 2>progress
+    --counterparts=explained.json --out=out --detail $figure >table 2>progress
 grep -q '^cli-queue:scale=1.*cli-w-laravel-queue' table
-grep -q '2 pairs of generator and program' table
+grep -q '0 of 2 pairs of generator and program' table
 /usr/bin/python3 - "$SAPIMEM_SOURCE_DIR" <<'PY'
 import json, math, sys
 
@@ -83,8 +117,17 @@ assert cards.lifetime_distance(early, program)[1] == 0.5
 assert cards.recorded_distance(ours, ours) == 0 and cards.recorded_distance(ours, early) == 0.75
 assert cards.recorded_distance(ours, {"lifetimes": [[17, 25], [35, 25], [100, 50]], "survivor_share": 0}) == 0.25
 pair = {"ks_size": 0.05, "ks_lifetime": 0.15, "ks_lifetime_least": 0.05, "ks_lifetime_recording": 0.2, "is_exact": False}
-assert [cards.verdict(pair, limit) for limit in (0.04, 0.1, 0.2)] == ["beyond", "open", "within"]
-assert cards.verdict({**pair, "is_exact": True}, 0.19) == "beyond"
+pair |= {"blow_up_ratio": 1.19, "peak_live_ratio": 0.81}
+assert [cards.verdict(pair, limit) for limit in (0.04, 0.1, 0.2)] == ["beyond: size, lifetime", "beyond: lifetime?", "within"]
+assert cards.verdict({**pair, "is_exact": True}, 0.19) == "beyond: lifetime"
+assert cards.misses({**pair, "blow_up_ratio": 0.79, "peak_live_ratio": 1.21}, 0.2) == ["blow-up", "peak"]
+assert cards.unexplained("x", ["size", "peak"], {"size": "so"}) == ["x: peak is beyond the limit, and no reason is given"]
+assert cards.unexplained("x", ["size"], {"size": "so", "peak": "so"}) == ["x: a reason is given for peak, which is within the limit"]
+# Blow-up of one step, or of the run where steps are not the same work.
+card = {"blow_up_per_step": 2, "blow_up": 8, "steps": 4, "step_unit": "iteration"}
+figures = {"bin_count": [1], "kind_share": dict.fromkeys(cards.KINDS, 0), "mean_bytes": 1, "peak_live_bytes": 1, **ours, "workload": "x"}
+program = {**figures, "lifetime_q": {"0.25": 20, "0.5": 40}, "blow_up_per_step": 1, "blow_up": 8}
+assert [cards.distances({**figures, **card}, program, None, of_run)["blow_up_ratio"] for of_run in (False, True)] == [2, 1]
 
 # A card adds up, and book-keeping changes nothing.
 card = json.load(open("first.card"))
