@@ -48,3 +48,26 @@ PY
 # Nothing lives between the batches: the peaks are compared.
 "$compare" --workloads=cli-dtor:objects=5000 --steps=10 --limit=30 --json="$work/peak.json" >"$work/table" 2>"$work/progress"
 grep -q '^cli-dtor:objects=5000  *peak ' "$work/table"
+# Zend's table of handles is no part of what is compared: it is what PHP holds when all objects are gone.
+/usr/bin/python3 - "$work/peak.json" <<'PY'
+import json, sys
+document = json.load(open(sys.argv[1]))
+last = document["rows"][-1]["php"]
+assert last["not_modelled_bytes"] == 8 * (8192 - 1024) and abs(last["live_bytes"] - last["not_modelled_bytes"]) < 8192, last
+assert last["longest_step_ns"] > 0, last
+[compared] = document["comparisons"]
+assert compared["php_bytes"] == last["peak_bytes"] - last["not_modelled_bytes"], compared
+PY
+# One that is further away needs a reason, one that is not must have none.
+echo '{"twins": [{"workload": "cli-dtor:objects=5000", "reason": "nothing is that close"}]}' >"$work/reasons.json"
+judge() { # limit, exit code
+    code=0
+    "$compare" --workloads=cli-dtor:objects=5000 --limit="$1" --counterparts="$work/reasons.json" --json="$work/judged.json" \
+        >"$work/table" 2>"$work/stderr" || code=$?
+    [[ $code == "$2" ]] || { echo "a reason at --limit=$1: exit code $code, expected $2"; cat "$work/stderr"; exit 1; }
+}
+judge 0 0
+grep -q '^cli-dtor:objects=5000: nothing is that close$' "$work/table"
+judge 50 1
+grep -q 'a reason is given' "$work/stderr"
+refused "$compare" --counterparts="$work/absent.json"

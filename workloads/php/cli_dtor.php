@@ -101,6 +101,7 @@ class Storm
             $batch = $node;
         }
         unset($node);
+        Checkpoints::seeHandles();
         $checksum = $batch->number;
         $batch = null;
         return $checksum;
@@ -144,6 +145,7 @@ class Storm
 
     private function sumOf(array &$batch): int
     {
+        Checkpoints::seeHandles();
         $sum = 0;
         for ($i = 0, $count = count($batch); $i < $count; $i += OBJECTS_PER_SAMPLE) {
             $sum += $batch[$i]->number;

@@ -6,6 +6,7 @@
 declare(strict_types=1);
 
 require __DIR__ . '/twin_text.php';
+require __DIR__ . '/checkpoints.php';
 
 const USAGE = <<<'TEXT'
 usage: php cli_solver.php [--steps=N] [--packages=N] [--versions=N] [--conflicts=X] [--seed=N]
@@ -490,7 +491,7 @@ class Update
     }
 }
 
-function checkpoint(int $update, string $phase): array
+function state(int $update, string $phase): array
 {
     $status = gc_status();
     return ['iterations' => $update, 'phase' => $phase, 'live_bytes' => memory_get_usage(),
@@ -508,16 +509,18 @@ if ($options['packages'] < 2 || $options['versions'] < 10) {
     fail('cli_solver.php', 'expected at least 2 packages of 10 versions');
 }
 $options['conflicts'] = (float) $options['conflicts'];
-$checkpoints = [checkpoint(0, 'boot')];
+$checkpoints = new Checkpoints($options['steps']);
+$phases = [state(0, 'boot')];
 $found = $conflicts = 0;
 for ($number = 1; $number <= $options['steps']; $number++) {
     $update = null;
     $update = new Update();
     $found += (int) $update->run(new Registry($options, $options['seed'] + $number), $options['packages'],
-        function (string $phase) use (&$checkpoints, $number): void {
-            $checkpoints[] = checkpoint($number, $phase);
+        function (string $phase) use (&$phases, $number): void {
+            $phases[] = state($number, $phase);
         });
     $conflicts += $update->conflicts;
+    $checkpoints->pass($number);
 }
-echo json_encode(['engine' => 'php ' . PHP_VERSION] + $options + ['found' => $found, 'conflict_count' => $conflicts,
-    'locked' => count($update->lock), 'peak_bytes' => memory_get_peak_usage(), 'checkpoints' => $checkpoints]), "\n";
+$checkpoints->report('cli_solver', $options, $found, ['conflict_count' => $conflicts, 'locked' => count($update->lock),
+    'phases' => $phases]);
