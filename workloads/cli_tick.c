@@ -24,7 +24,7 @@ static const struct sm_option option_table[OPTION_COUNT] = {
     [OPTION_TOUCH] = {"touch", SM_OPTION_COUNT, "objects", "10000", 1, 1e8, NULL,
                       "of them that a tick takes into a variable, writes to and leaves"},
     [OPTION_GARBAGE] = {"garbage", SM_OPTION_COUNT, "pairs", "10", 0, 1e6, NULL,
-                        "objects that refer to each other and die within the tick, two each"},
+                        "pairs of objects that refer to each other and die within the tick"},
     [OPTION_LINKED] = {"linked", SM_OPTION_BOOL, "", "on", 0, 0, NULL,
                        "each of the pairs refers to an object of the world, and so to all of it"},
     [OPTION_REST] = {"rest", SM_OPTION_COUNT, "microseconds", "0", 0, 1e6, NULL,
