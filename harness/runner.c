@@ -69,6 +69,8 @@ static void on_cycle(void *context, const struct sm_cycle_record *cycle)
 {
     struct run *run = (struct run *)context;
     hx_cycle_log_add(&run->report->cycles, cycle);
+    if (run->is_sampling && run->instance != NULL && hx_plan_measures_all(run->plan))
+        hx_sampler_cycle(&run->report->sampler, sm_hot(run->instance->mm)->alloc_bytes, cycle->backlog_bytes);
     if (run->plan->options.value[HX_OPT_TRACE_GC].count == 0)
         return;
     hx_progress_clear(&run->progress);

@@ -38,11 +38,27 @@ static void integrate_rss(struct hx_sampler *sampler, uint64_t previous_bytes, c
         sampler->peak_rss_bytes = sample->rss_bytes;
 }
 
+/* Straight from what waited at the last moment that is known to `before_bytes`; from here on `after_bytes` wait. */
+static void integrate_backlog(struct hx_sampler *sampler, uint64_t clock_bytes, uint64_t before_bytes,
+                              uint64_t after_bytes)
+{
+    double distance = (double)(clock_bytes - sampler->backlog_clock_bytes);
+    sampler->backlog_integral += distance * ((double)sampler->backlog_bytes + (double)before_bytes) / 2;
+    sampler->backlog_clock_bytes = clock_bytes;
+    sampler->backlog_bytes = after_bytes;
+}
+
+void hx_sampler_cycle(struct hx_sampler *sampler, uint64_t clock_bytes, uint64_t backlog_bytes)
+{
+    uint64_t before_bytes = sampler->backlog_bytes < backlog_bytes ? sampler->backlog_bytes : backlog_bytes;
+    integrate_backlog(sampler, clock_bytes, before_bytes, backlog_bytes);
+}
+
 /* Before the first tick nothing was dead. */
 static void integrate_dead(struct hx_sampler *sampler, const struct hx_sample *sample, double distance)
 {
     const struct hx_sample *last = &sampler->last;
-    sampler->backlog_integral += distance * ((double)sample->backlog_bytes + (double)last->backlog_bytes) / 2;
+    integrate_backlog(sampler, sample->clock_bytes, sample->backlog_bytes, sample->backlog_bytes);
     if (sample->garbage_bytes == HX_UNKNOWN)
         return;
     double before = last->garbage_bytes != HX_UNKNOWN ? (double)last->garbage_bytes : 0;

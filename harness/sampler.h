@@ -41,7 +41,8 @@ struct hx_sampler {
     double committed_integral; /**< committed bytes over the allocation clock */
     double rss_integral;
     double backlog_integral, garbage_integral;
-    uint64_t rss_clock_bytes; /**< clock up to which rss_integral goes */
+    uint64_t backlog_clock_bytes, backlog_bytes; /**< up to where the integral goes, and what waited then */
+    uint64_t rss_clock_bytes;                    /**< clock up to which rss_integral goes */
     uint64_t peak_rss_bytes;
     uint64_t peak_garbage_bytes; /**< by the workload's oracle */
     uint64_t next_exact_ns;      /**< the next point from then on is measured exactly */
@@ -55,6 +56,12 @@ void hx_sampler_begin(struct hx_sampler *sampler);
 
 /** A tick. `is_last` keeps the point in any case, exactly measured. */
 void hx_sampler_tick(struct hx_sampler *sampler, const struct sm_stats *stats, uint64_t garbage_bytes, bool is_last);
+
+/**
+ * A cycle has ended at `clock_bytes`, and `backlog_bytes` wait: they came at once. Ticks alone would miss what waits for less
+ * than the distance between two of them, since cycles that a threshold starts keep step with ticks.
+ */
+void hx_sampler_cycle(struct hx_sampler *sampler, uint64_t clock_bytes, uint64_t backlog_bytes);
 
 /** Means over the allocation clock so far; 0 before anything was allocated. */
 uint64_t hx_sampler_mean_footprint(const struct hx_sampler *sampler);

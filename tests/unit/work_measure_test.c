@@ -87,6 +87,38 @@ static void test_waits_are_those_of_each_byte(void **state)
     test_free(heap);
 }
 
+/* Cycles keep step with ticks, and what they retire waits for up to two of them. */
+static void test_short_waits_in_step_with_ticks_are_seen(void **state)
+{
+    (void)state;
+    enum { PULSES = 4000, TICK_BYTES = 1000, TICKS_BETWEEN = 4, BACKLOG = 500 };
+    struct hx_sampler *sampler = calloc(1, sizeof(*sampler));
+    struct wl_random random = wl_random_seeded(9);
+    double waited = 0;
+    if (sampler == NULL) {
+        fail();
+        return;
+    }
+    hx_sampler_begin(sampler);
+    uint64_t clock_bytes = 0, reusable_bytes = 0;
+    for (int tick = 1; tick < PULSES * TICKS_BETWEEN; tick++) {
+        clock_bytes += TICK_BYTES;
+        struct sm_stats stats = {.alloc_bytes = clock_bytes,
+                                 .backlog_bytes = reusable_bytes > clock_bytes ? BACKLOG : 0};
+        hx_sampler_tick(sampler, &stats, HX_UNKNOWN, false);
+        if (tick % TICKS_BETWEEN != 0)
+            continue;
+        uint64_t wait_bytes = wl_random_below(&random, 2 * TICK_BYTES);
+        hx_sampler_cycle(sampler, clock_bytes, BACKLOG);
+        reusable_bytes = clock_bytes + wait_bytes;
+        waited += (double)wait_bytes * BACKLOG;
+    }
+    double mean_bytes = waited / (double)clock_bytes;
+    assert_in_range(hx_sampler_mean_backlog(sampler), (uint64_t)(mean_bytes * 0.96), (uint64_t)(mean_bytes * 1.04));
+    hx_sampler_end(sampler);
+    free(sampler);
+}
+
 /* Stops for memory's sake: destructors are the program's, a wait for a grace period takes no CPU. */
 static void test_reclamation_is_stops_without_destructors(void **state)
 {
@@ -134,6 +166,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_waits_are_those_of_each_byte),
+        cmocka_unit_test(test_short_waits_in_step_with_ticks_are_seen),
         cmocka_unit_test(test_reclamation_is_stops_without_destructors),
         cmocka_unit_test(test_hiccups_are_recorded_while_asked),
     };
