@@ -3,7 +3,13 @@
 Sources: percentile bootstrap, Efron and Tibshirani 1993; slope, Theil 1950 and Sen 1968. scipy tells whether two
 samples differ (scipy.stats.mannwhitneyu).
 """
-import numpy
+import sys
+
+try:
+    import numpy
+except ImportError:
+    print("python3-numpy is missing: scripts/setup figures installs it", file=sys.stderr)
+    sys.exit(2)
 
 REPLICATES = 2000
 SEED = 1
