@@ -1,6 +1,7 @@
 #include "cli.h"
 
 #include "build_info.h"
+#include "compare_command.h"
 #include "doctor.h"
 #include "list.h"
 #include "minheap_command.h"
@@ -13,6 +14,7 @@
 #include "trace_command.h"
 
 #include <stdbool.h>
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -28,15 +30,12 @@ static const struct {
     {"sweep", "many runs: policies, workloads, pacing rules and limits, each cell a fresh process", hx_sweep_command,
      hx_sweep_help},
     {"minheap", "the smallest memory limit with which a workload completes", hx_minheap_command, hx_minheap_help},
+    {"compare", "two results, or two sets of them, beside each other", hx_compare_command, hx_compare_help},
     {"trace", "check, show, pack or unpack a trace file", hx_trace_command, hx_trace_help},
 };
 
-/* Commands of later versions, so that asking for one is answered better than "unknown". */
-static const char *const later_commands[] = {"compare"};
-
 enum {
     COMMAND_COUNT = sizeof(commands) / sizeof(commands[0]),
-    LATER_COUNT = sizeof(later_commands) / sizeof(later_commands[0]),
 };
 
 static bool asks_for(int argument_count, char *const arguments[], const char *word, const char *letter)
@@ -70,14 +69,13 @@ static int print_help(void)
 
 static int refuse_command(const char *name)
 {
+    char known[256];
+    size_t used = 0;
+    for (int i = 0; i < COMMAND_COUNT; i++)
+        used += (size_t)snprintf(known + used, sizeof(known) - used, "%s, ", commands[i].name);
+    assert(used < sizeof(known));
     struct sm_error error;
-    for (int i = 0; i < LATER_COUNT; i++) {
-        if (strcmp(later_commands[i], name) == 0) {
-            hx_refuse(&error, "%s: comes in a later version; expected run, list or trace", name);
-            return hx_exit_refused(error.detail);
-        }
-    }
-    hx_refuse(&error, "%.80s: unknown command; expected run, list, trace or an option such as --policy=epoch", name);
+    hx_refuse(&error, "%.80s: unknown command; expected %sor an option such as --policy=epoch", name, known);
     return hx_exit_refused(error.detail);
 }
 
