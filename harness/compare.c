@@ -97,7 +97,7 @@ static bool is_first_of_its_kind(const struct hx_results *results, size_t index,
 static bool gather(const struct hx_results *results, const struct hx_result *run, unsigned axes,
                    const struct hx_result ***runs, size_t *count, size_t *failed)
 {
-    *runs = (const struct hx_result **)calloc(results->count, sizeof(**runs));
+    *runs = (const struct hx_result **)calloc(results->count, sizeof(void *));
     for (size_t i = 0; *runs != NULL && i < results->count; i++) {
         const struct hx_result *other = &results->runs[i];
         if (!agree(other, run, axes))

@@ -34,9 +34,12 @@ class Finding:
 
 def checked(run):
     """The run; BadInput where its document lacks what the gate looks at."""
-    parts = {name: run.document.get(name, {}) for name in ("config", "context", "metrics", "pauses")}
-    entries = [*parts["config"].values(), *parts["metrics"].values()] if all(isinstance(part, dict) for part in parts.values()) else [None]
-    if not all(isinstance(entry, dict) for entry in entries) or not isinstance(run.document.get("series", []), list):
+    parts = [run.document.get(name, {}) for name in ("config", "context", "metrics", "pauses")]
+    is_whole = all(isinstance(part, dict) for part in parts) and isinstance(run.document.get("series", []), list)
+    if is_whole:
+        config, _, metrics, _ = parts
+        is_whole = all(isinstance(entry, dict) for entry in [*metrics.values(), *(config.get(name, {}) for name in (*IDENTITY, "stall"))])
+    if not is_whole:
         raise BadInput(f"{run.source}: expected a document of harness run --json, with config, metrics, pauses and series")
     if run.is_ok and not has_figures(run):
         raise BadInput(f"{run.source}: expected numbers in {', '.join(NEEDED)}")

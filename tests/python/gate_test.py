@@ -33,7 +33,7 @@ def document(growth=0.0, **changes):
     }
     return {
         "schema_version": 1, "status": "ok", "context": {"page_bytes": 4096, "transparent_huge_pages": "madvise", "build": {"sanitizers": ""}},
-        "config": {name: {"value": value} for name, value in config.items()}, "metrics": metrics,
+        "config": {"policy_name": "epoch", **{name: {"value": value} for name, value in config.items()}}, "metrics": metrics,
         "pauses": {"p99_ns": 10, "max_undelayed_ns": 20}, "series": series, **changes,
     }
 
