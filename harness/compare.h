@@ -1,8 +1,8 @@
 /**
  * Two sets of results compared: which runs belong together, and what of them differs.
  *
- * Runs of one workload, policy, pacing rule and heap factor are repetitions. Where the sets agree in all four, these are paired;
- * where each has one value of an axis and the two differ, that axis is what is compared.
+ * Runs of one workload, policy, pacing rule and heap factor are repetitions. Where the sets agree in all four, these are
+ * paired; where each has one value of an axis and the two differ, that axis is what is compared.
  */
 #ifndef HX_COMPARE_H
 #define HX_COMPARE_H
@@ -51,7 +51,9 @@ struct hx_comparison {
 /**
  * Pair the runs of two sets, which must outlive `comparison`.
  *
- * Errors: SM_ERR_INVALID_ARGUMENT with a line when they have nothing to pair, SM_ERR_OUT_OF_MEMORY. Free `comparison` in any case.
+ * Free `comparison` in any case.
+ *
+ * Errors: SM_ERR_INVALID_ARGUMENT with a line when they have nothing to pair, SM_ERR_OUT_OF_MEMORY.
  */
 sm_status hx_compare(const struct hx_results *first, const struct hx_results *second, struct hx_comparison *comparison,
                      struct sm_error *error);
@@ -61,8 +63,8 @@ void hx_comparison_free(struct hx_comparison *comparison);
 /**
  * Compare every figure of a pair, in the documents' order.
  *
- * Exact figures are compared between runs of one seed, of which any difference counts; others by Mann-Whitney's p below 0.05
- * and an interval that does not hold 1.
+ * Exact figures are compared between runs of one seed, of which any difference counts; others by Mann-Whitney's p below
+ * 0.05 and an interval that does not hold 1.
  *
  * Returns: `*rows`, to be freed, with their number in `*row_count`. Errors: SM_ERR_OUT_OF_MEMORY.
  */

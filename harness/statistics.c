@@ -122,8 +122,8 @@ static double tie_sum(struct hx_sample first, struct hx_sample second)
 }
 
 /*
- * Multiplies by (1 - q^above) / (1 - q^below), which together make the Gaussian binomial: its coefficient of q^u is in how many
- * orders of two samples U is u.
+ * Multiplies by (1 - q^above) / (1 - q^below), which together make the Gaussian binomial: its coefficient of q^u is in how
+ * many orders of two samples U is u.
  */
 static void multiply(double *coefficients, size_t last, size_t above, size_t below)
 {

@@ -19,7 +19,7 @@ struct hx_ratio {
 
 enum { HX_BOOTSTRAP_REPLICATES = 2000 };
 
-/** Median, of an even number the mean of the two in the middle; NaN of none, or when memory is short. Cost: O(n log n). */
+/** Median, of an even number the mean of the two in the middle; NaN of none, or when memory is short. */
 double hx_median(struct hx_sample sample);
 
 /**
@@ -36,7 +36,8 @@ bool hx_bootstrap_ratio(struct hx_sample first, struct hx_sample second, uint64_
 /**
  * How likely samples this far apart are when both come from one distribution: two-sided.
  *
- * Exact for at most 20 values each without ties, otherwise by the normal approximation, corrected for ties and continuity.
+ * Exact for at most 20 values each without ties, otherwise by the normal approximation, corrected for ties and
+ * continuity.
  *
  * Returns: 0 .. 1; 1 where a sample is empty or all values are equal; NaN when memory is short.
  * Source:  Mann and Whitney, On a Test of Whether one of Two Random Variables is Stochastically Larger, 1947.

@@ -196,8 +196,11 @@ def _memory(runs, cell, is_comparable):
 def _time(runs, cell):
     for name, expected in cell.get("time", {}).items():
         values = [run.metric(name) for run in runs if run.metric(name) is not None]
-        if values and expected and statistics.median(values) > TIME_RATIO * expected:
-            yield NOTE, "time", f"{name} {statistics.median(values):,.0f} is {statistics.median(values) / expected:.1f} times the baseline's"
+        if not values or not expected:
+            continue
+        median = statistics.median(values)
+        if median > TIME_RATIO * expected:
+            yield NOTE, "time", f"{name} {median:,.0f} is {median / expected:.1f} times the baseline's"
 
 
 # ---- A cell, a set ----
@@ -224,7 +227,8 @@ def by_cell(baseline, runs):
     for run in map(checked, runs):
         name = names.get(_key(identity(run)))
         if name is None:
-            raise BadInput(f"{run.source}: no cell of the baseline has its configuration ({run.policy}, {run.workload}); see --write-baseline")
+            raise BadInput(f"{run.source}: no cell of the baseline has its configuration ({run.policy}, {run.workload}); "
+                           "see --write-baseline")
         groups[name].append(run)
     return groups
 
