@@ -34,9 +34,6 @@ sm_status hx_burst_resolve(struct hx_plan *plan, struct sm_error *error)
     if (plan->workload->serve == NULL)
         return hx_refuse(error, "--%s: expected a workload whose requests stand alone, such as fpm-page, not %.60s",
                          option, plan->workload_name);
-    if (is_given(plan, HX_OPT_COLD_EVERY) && !plan->workload->can_serve_cold)
-        return hx_refuse(error, "--%s: expected a workload with a program to compile, such as fpm-page, not %.60s",
-                         hx_option(HX_OPT_COLD_EVERY)->name, plan->workload_name);
     *burst = (struct hx_burst){
         .is_on = true,
         .worker_count = (unsigned)count_or_zero(plan, HX_OPT_WORKERS),

@@ -46,28 +46,26 @@ struct admin_options {
 };
 
 struct admin {
-    struct vm_session session; /* First: the workload interface relies on it. */
+    struct request_session request; /* First: the workload interface relies on it. */
     struct admin_options options;
     struct vm_string *keys[ADMIN_KEY_COUNT];
     struct vm_class *classes[ADMIN_CLASS_COUNT];
-    struct wl_random random; /**< of the request under way */
-    uint64_t request;        /**< its number, from 1 */
 };
 
 static inline struct vm *admin_vm(const struct admin *admin)
 {
-    return admin->session.vm;
+    return admin->request.session.vm;
 }
 
 /** Charge VM operations to the mutator-work kernel. */
 static inline void admin_work(struct admin *admin, uint32_t operation_count)
 {
-    mutator_work_charge(&admin->session.work, operation_count);
+    mutator_work_charge(&admin->request.session.work, operation_count);
 }
 
 static inline struct sm_value admin_words(struct admin *admin, unsigned count)
 {
-    return vm_string_value(text_words(admin_vm(admin), &admin->random, count));
+    return vm_string_value(text_words(admin_vm(admin), &admin->request.random, count));
 }
 
 /* ---- admin_cells.c ---- */

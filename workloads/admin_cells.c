@@ -223,7 +223,8 @@ static void collect_classes(struct admin *admin, uint64_t column)
     vm_temporary_push(vm, vm_array_value(names));
     for (int64_t i = 0; i < CLASS_NAMES; i++) {
         iterate(admin, vm_local_get(vm, ESCAPED), i);
-        struct vm_string *name = vm_string_format(vm, "grid_edit_%s", text_word(wl_random_next(&admin->random)));
+        struct vm_string *name =
+            vm_string_format(vm, "grid_edit_%s", text_word(wl_random_next(&admin->request.random)));
         vm_array_append(vm, names, vm_string_value(name));
     }
     struct vm_string *joined = text_join(vm, names, " ");

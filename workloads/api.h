@@ -64,24 +64,22 @@ struct api_options {
 };
 
 struct api {
-    struct vm_session session; /* First: the workload interface relies on it. */
+    struct request_session request; /* First: the workload interface relies on it. */
     struct api_options options;
     struct vm_string *keys[API_KEY_COUNT];
     struct vm_string *class_names[API_CLASS_NAMES];
     struct vm_class *classes[API_CLASS_COUNT];
-    struct wl_random random; /**< of the request under way */
-    uint64_t request;        /**< its number, from 1 */
 };
 
 static inline struct vm *api_vm(const struct api *api)
 {
-    return api->session.vm;
+    return api->request.session.vm;
 }
 
 /** Charge VM operations to the mutator-work kernel. */
 static inline void api_work(struct api *api, uint32_t operation_count)
 {
-    mutator_work_charge(&api->session.work, operation_count);
+    mutator_work_charge(&api->request.session.work, operation_count);
 }
 
 static inline struct sm_value api_key_value(const struct api *api, enum api_key key)

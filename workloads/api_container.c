@@ -86,7 +86,7 @@ static void define_names(struct api *api)
 
 static struct sm_value words(struct api *api, unsigned count)
 {
-    return vm_string_value(text_words(api_vm(api), &api->random, count));
+    return vm_string_value(text_words(api_vm(api), &api->request.random, count));
 }
 
 struct vm_array *api_pair(struct api *api, enum api_key first, enum api_key second, struct sm_value value)
@@ -314,7 +314,7 @@ struct vm_object *api_match_route(struct api *api, const struct vm_string *path)
 void api_boot(struct api *api)
 {
     struct vm *vm = api_vm(api);
-    mutator_work_boot(&api->session.work, vm, api->session.mutator_work_enabled);
+    mutator_work_boot(&api->request.session.work, vm, api->request.session.mutator_work_enabled);
     define_names(api);
     load_config(api);
     (void)request_global_new(vm, "bindings", VM_ARRAY_HASH);

@@ -61,13 +61,13 @@ static struct vm_string *compile(struct api *api)
 static struct vm_array *fetch_row(struct api *api, uint64_t id, uint64_t parent)
 {
     struct vm *vm = api_vm(api);
-    uint64_t stamp = 1700000000 + wl_random_below(&api->random, 50000000);
+    uint64_t stamp = 1700000000 + wl_random_below(&api->request.random, 50000000);
     struct vm_array *row = vm_array_new(vm, VM_ARRAY_HASH, 0);
     vm_array_append(vm, local_array(api, ROWS), vm_array_value(row));
     vm_array_set_key(vm, row, api->keys[API_KEY_ID], vm_int((int64_t)id));
-    vm_array_set_key(vm, row, api->keys[API_KEY_TITLE], vm_string_value(text_words(vm, &api->random, 4)));
-    vm_array_set_key(vm, row, api->keys[API_KEY_SLUG], vm_string_value(text_words(vm, &api->random, 1)));
-    vm_array_set_key(vm, row, api->keys[API_KEY_BODY], vm_string_value(text_words(vm, &api->random, 25)));
+    vm_array_set_key(vm, row, api->keys[API_KEY_TITLE], vm_string_value(text_words(vm, &api->request.random, 4)));
+    vm_array_set_key(vm, row, api->keys[API_KEY_SLUG], vm_string_value(text_words(vm, &api->request.random, 1)));
+    vm_array_set_key(vm, row, api->keys[API_KEY_BODY], vm_string_value(text_words(vm, &api->request.random, 25)));
     vm_array_set_key(vm, row, api->keys[API_KEY_STATUS], vm_int((int64_t)(id % 3)));
     vm_array_set_key(vm, row, api->keys[API_KEY_CREATED_AT], vm_string_value(text_number(vm, (int64_t)stamp)));
     vm_array_set_key(vm, row, api->keys[API_KEY_UPDATED_AT], vm_string_value(text_number(vm, (int64_t)stamp + 60)));

@@ -5,12 +5,13 @@
  * together from parameters, templates rendered into output buffers of 16 KB, everything thrown away but the HTML.
  */
 #include "admin.h"
+#include "program.h"
 
 #include <assert.h>
 
 extern const struct wl_ops wl_fpm_admin;
 
-enum admin_option { OPTION_ROWS, OPTION_COLUMNS, OPTION_SECTIONS, OPTION_GLOBALS, OPTION_COUNT };
+enum admin_option { OPTION_ROWS, OPTION_COLUMNS, OPTION_SECTIONS, OPTION_GLOBALS, OPTION_FILES, OPTION_COUNT };
 
 static const struct sm_option option_table[OPTION_COUNT] = {
     [OPTION_ROWS] = {"rows", SM_OPTION_COUNT, "rows", "88", 1, 1e6, NULL, "rows of the table"},
@@ -19,6 +20,7 @@ static const struct sm_option option_table[OPTION_COUNT] = {
                          "sections of the configuration, twelve settings each"},
     [OPTION_GLOBALS] = {"globals", SM_OPTION_COUNT, "values", "140", 0, 1e6, NULL,
                         "values that every template is given beside its own"},
+    [OPTION_FILES] = PROGRAM_FILES_OPTION("files", "900"),
 };
 
 enum { SETTINGS_PER_SECTION = 12, FORMS_PER_SECTION = 5, SENT_BYTES = 128 * 1024 };
@@ -55,11 +57,11 @@ static struct admin *admin_of(struct wl_instance *instance)
 static void inject_faults(struct admin *admin)
 {
     struct vm *vm = admin_vm(admin);
-    if (request_fault_strikes(&admin->session, WL_FAULT_FLIP_BYTE, admin->request)) {
+    if (request_fault_strikes(&admin->request, WL_FAULT_FLIP_BYTE)) {
         struct vm_string *table = vm_as_string(vm_local_get(vm, TABLE));
         table->data[table->length / 2] ^= 1;
     }
-    if (request_fault_strikes(&admin->session, WL_FAULT_FLIP_EDGE, admin->request))
+    if (request_fault_strikes(&admin->request, WL_FAULT_FLIP_EDGE))
         vm_array_set_key(vm, request_global(vm, "sections"), admin->keys[ADMIN_KEY_DB], vm_null());
 }
 
@@ -129,7 +131,7 @@ static void define_globals(struct admin *admin)
 static void boot(struct admin *admin)
 {
     struct vm *vm = admin_vm(admin);
-    mutator_work_boot(&admin->session.work, vm, admin->session.mutator_work_enabled);
+    mutator_work_boot(&admin->request.session.work, vm, admin->request.session.mutator_work_enabled);
     define_names(admin);
     (void)request_global_new(vm, "sections", VM_ARRAY_HASH);
     (void)request_global_new(vm, "settings", VM_ARRAY_HASH);
@@ -161,7 +163,7 @@ static void send_output(struct admin *admin)
     struct vm *vm = admin_vm(admin);
     if (vm_as_string(vm_local_get(vm, TABLE))->length < SENT_BYTES)
         return;
-    vm_session_fold_value(&admin->session, vm_local_get(vm, TABLE), 1);
+    vm_session_fold_value(&admin->request.session, vm_local_get(vm, TABLE), 1);
     vm_local_set(vm, TABLE, vm_string_value(vm_string_with_capacity(vm, 256)));
 }
 
@@ -185,9 +187,10 @@ static void render_row(struct admin *admin, uint64_t number)
 static void read_back(struct admin *admin)
 {
     struct vm *vm = admin_vm(admin);
-    struct vm_session *session = &admin->session;
+    struct vm_session *session = &admin->request.session;
     vm_session_fold_value(session, vm_array_value(request_global(vm, "sections")), 3);
     vm_session_fold_value(session, vm_local_get(vm, TABLE), 1);
+    program_fold(&admin->request);
     vm_session_fold(session, session->work.accumulator);
 }
 
@@ -196,6 +199,7 @@ static void run_request(struct vm_session *session)
     struct admin *admin = (struct admin *)session;
     struct vm *vm = session->vm;
     vm_frame_enter(vm, REQUEST_LOCALS);
+    program_compile(&admin->request);
     boot(admin);
     vm_local_set(vm, TABLE, vm_string_value(vm_string_with_capacity(vm, 256)));
     for (uint64_t i = 0; i < admin->options.row_count; i++) {
@@ -212,7 +216,8 @@ static void run_request(struct vm_session *session)
 
 static sm_status create(const struct wl_config *config, struct wl_instance **instance, struct sm_error *error)
 {
-    sm_status status = request_session_create(sizeof(struct admin), &wl_fpm_admin, config, instance, error);
+    sm_status status =
+        request_session_create(sizeof(struct admin), &wl_fpm_admin, config, run_request, instance, error);
     if (status != SM_OK)
         return status;
     const struct sm_option_values *values = config->options;
@@ -222,24 +227,8 @@ static sm_status create(const struct wl_config *config, struct wl_instance **ins
         .section_count = values->value[OPTION_SECTIONS].count,
         .global_count = values->value[OPTION_GLOBALS].count,
     };
+    admin_of(*instance)->request.file_count = values->value[OPTION_FILES].count;
     return SM_OK;
-}
-
-static enum wl_step serve_numbered(struct admin *admin, uint64_t number)
-{
-    admin->request = number;
-    admin->random = vm_session_random(&admin->session, number);
-    return request_session_step(&admin->session.instance, SM_HERE, run_request);
-}
-
-static enum wl_step step(struct wl_instance *instance)
-{
-    return serve_numbered(admin_of(instance), instance->steps_done + 1);
-}
-
-static enum wl_step serve(struct wl_instance *instance, const struct wl_request *request)
-{
-    return serve_numbered(admin_of(instance), request_session_serve(instance, request));
 }
 
 const struct wl_ops wl_fpm_admin = {
@@ -251,8 +240,8 @@ const struct wl_ops wl_fpm_admin = {
     .option_count = OPTION_COUNT,
     .default_alloc_bytes = UINT64_C(7) << 30, /* 7 GiB */
     .create = create,
-    .step = step,
-    .serve = serve,
+    .step = request_session_step,
+    .serve = request_session_serve,
     .finish = vm_session_finish,
-    .destroy = vm_session_destroy,
+    .destroy = request_session_destroy,
 };

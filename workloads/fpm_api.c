@@ -7,12 +7,21 @@
  */
 #include "api.h"
 #include "message.h"
+#include "program.h"
 
 #include <assert.h>
 
 extern const struct wl_ops wl_fpm_api;
 
-enum api_option { OPTION_PROVIDERS, OPTION_ROUTES, OPTION_POSTS, OPTION_RELATED, OPTION_ORDERS, OPTION_COUNT };
+enum api_option {
+    OPTION_PROVIDERS,
+    OPTION_ROUTES,
+    OPTION_POSTS,
+    OPTION_RELATED,
+    OPTION_ORDERS,
+    OPTION_FILES,
+    OPTION_COUNT
+};
 
 static const struct sm_option option_table[OPTION_COUNT] = {
     [OPTION_PROVIDERS] = {"providers", SM_OPTION_COUNT, "providers", "23", 1, 1e5, NULL,
@@ -23,6 +32,7 @@ static const struct sm_option option_table[OPTION_COUNT] = {
     [OPTION_RELATED] = {"related", SM_OPTION_COUNT, "models", "3", 0, 1e5, NULL, "models that each of them refers to"},
     [OPTION_ORDERS] = {"orders", SM_OPTION_COUNT, "orders", "3", 1, 1e5, NULL,
                        "orders in the body of the request, 0.5 KB each"},
+    [OPTION_FILES] = PROGRAM_FILES_OPTION("files", "80"),
 };
 
 enum { MIDDLEWARE_COUNT = 8, SERVICES_ASKED_FOR = 160, ITEMS_PER_ORDER = 4 };
@@ -41,11 +51,11 @@ static struct api *api_of(struct wl_instance *instance)
 static void inject_faults(struct api *api)
 {
     struct vm *vm = api_vm(api);
-    if (request_fault_strikes(&api->session, WL_FAULT_FLIP_BYTE, api->request)) {
+    if (request_fault_strikes(&api->request, WL_FAULT_FLIP_BYTE)) {
         struct vm_string *output = vm_as_string(vm_local_get(vm, OUTPUT));
         output->data[output->length / 2] ^= 1;
     }
-    if (request_fault_strikes(&api->session, WL_FAULT_FLIP_EDGE, api->request))
+    if (request_fault_strikes(&api->request, WL_FAULT_FLIP_EDGE))
         vm_array_set_index(vm, request_global(vm, "routes"), 0, vm_null());
 }
 
@@ -55,11 +65,11 @@ static void receive(struct api *api)
 {
     struct vm *vm = api_vm(api);
     struct text_buffer buffer = {0};
-    struct message_batch_shape shape = {api->request, (uint32_t)api->options.order_count, ITEMS_PER_ORDER};
-    message_write_batch(&buffer, &api->random, &shape);
+    struct message_batch_shape shape = {api->request.number, (uint32_t)api->options.order_count, ITEMS_PER_ORDER};
+    message_write_batch(&buffer, &api->request.random, &shape);
     vm_local_set(vm, BODY, vm_string_value(vm_string_new(vm, buffer.bytes, buffer.length)));
     text_buffer_free(&buffer);
-    vm_local_set(vm, INPUT, message_decode(vm, &api->session.work, vm_as_string(vm_local_get(vm, BODY))));
+    vm_local_set(vm, INPUT, message_decode(vm, &api->request.session.work, vm_as_string(vm_local_get(vm, BODY))));
 }
 
 static void route(struct api *api)
@@ -100,14 +110,14 @@ static void run_middleware(struct api *api)
         vm_local_set(vm, CHAIN, vm_closure_value(vm_closure_new(vm, &middleware, captures, vm_undef())));
     }
     struct sm_value result = vm_closure_call(vm, vm_as_closure(vm_local_get(vm, CHAIN)), NULL);
-    vm_session_fold(&api->session, result.payload);
+    vm_session_fold(&api->request.session, result.payload);
 }
 
 static void respond(struct api *api)
 {
     struct vm *vm = api_vm(api);
     for (uint64_t i = 0; i < SERVICES_ASKED_FOR; i++) {
-        (void)api_make(api, i * 7 + api->request);
+        (void)api_make(api, i * 7 + api->request.number);
         vm_safepoint(vm);
     }
     vm_local_set(vm, POSTS, vm_array_value(api_fetch_posts(api)));
@@ -119,11 +129,12 @@ static void respond(struct api *api)
 static void read_back(struct api *api)
 {
     struct vm *vm = api_vm(api);
-    struct vm_session *session = &api->session;
+    struct vm_session *session = &api->request.session;
     vm_session_fold_value(session, vm_local_get(vm, INPUT), 3);
     vm_session_fold_value(session, vm_array_value(request_global(vm, "routes")), 3);
     vm_session_fold_value(session, vm_local_get(vm, POSTS), 3);
     vm_session_fold_value(session, vm_local_get(vm, OUTPUT), 1);
+    program_fold(&api->request);
     vm_session_fold(session, session->work.accumulator);
 }
 
@@ -131,6 +142,7 @@ static void run_request(struct vm_session *session)
 {
     struct api *api = (struct api *)session;
     vm_frame_enter(session->vm, REQUEST_LOCALS);
+    program_compile(&api->request);
     api_boot(api);
     receive(api);
     run_middleware(api);
@@ -145,7 +157,7 @@ static void run_request(struct vm_session *session)
 
 static sm_status create(const struct wl_config *config, struct wl_instance **instance, struct sm_error *error)
 {
-    sm_status status = request_session_create(sizeof(struct api), &wl_fpm_api, config, instance, error);
+    sm_status status = request_session_create(sizeof(struct api), &wl_fpm_api, config, run_request, instance, error);
     if (status != SM_OK)
         return status;
     const struct sm_option_values *values = config->options;
@@ -156,24 +168,8 @@ static sm_status create(const struct wl_config *config, struct wl_instance **ins
         .related_count = values->value[OPTION_RELATED].count,
         .order_count = values->value[OPTION_ORDERS].count,
     };
+    api_of(*instance)->request.file_count = values->value[OPTION_FILES].count;
     return SM_OK;
-}
-
-static enum wl_step serve_numbered(struct api *api, uint64_t number)
-{
-    api->request = number;
-    api->random = vm_session_random(&api->session, number);
-    return request_session_step(&api->session.instance, SM_HERE, run_request);
-}
-
-static enum wl_step step(struct wl_instance *instance)
-{
-    return serve_numbered(api_of(instance), instance->steps_done + 1);
-}
-
-static enum wl_step serve(struct wl_instance *instance, const struct wl_request *request)
-{
-    return serve_numbered(api_of(instance), request_session_serve(instance, request));
 }
 
 const struct wl_ops wl_fpm_api = {
@@ -185,8 +181,8 @@ const struct wl_ops wl_fpm_api = {
     .option_count = OPTION_COUNT,
     .default_alloc_bytes = UINT64_C(4) << 30, /* 4 GiB */
     .create = create,
-    .step = step,
-    .serve = serve,
+    .step = request_session_step,
+    .serve = request_session_serve,
     .finish = vm_session_finish,
-    .destroy = vm_session_destroy,
+    .destroy = request_session_destroy,
 };

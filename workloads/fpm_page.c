@@ -5,7 +5,8 @@
  * A step is one request: boot data, routing, a loop of posts rendered through nested templates with
  * filter hooks and growing strings, request end. Under a CLI policy the requests just begin and end.
  */
-#include "page_compile.h"
+#include "page.h"
+#include "program.h"
 
 #include <assert.h>
 
@@ -30,15 +31,11 @@ static const struct sm_option option_table[OPTION_COUNT] = {
                         "configuration entries loaded at boot"},
     [OPTION_PLUGINS] = {"plugins", SM_OPTION_COUNT, "plugins", "25", 0, 1e5, NULL,
                         "plugins that add filters, block types and translations at boot, 29 KB each"},
-    [OPTION_FILES] = {"files", SM_OPTION_COUNT, "files", "450", 1, 1e6, NULL,
-                      "source files that a cold request compiles first"},
+    [OPTION_FILES] = PROGRAM_FILES_OPTION("files", "450"),
 };
 
 /* Locals of a request's frame. */
 enum { MATCHES, OUTPUT, REQUEST_LOCALS };
-
-/* Class table, class, methods, method, instructions, their values. */
-enum { COMPILED_LEVELS = 6 };
 
 static struct page *page_of(struct wl_instance *instance)
 {
@@ -65,9 +62,9 @@ static void flip_edge(struct page *page)
 
 static void inject_faults(struct page *page)
 {
-    if (request_fault_strikes(&page->session, WL_FAULT_FLIP_BYTE, page->request))
+    if (request_fault_strikes(&page->request, WL_FAULT_FLIP_BYTE))
         flip_byte(page_vm(page));
-    if (request_fault_strikes(&page->session, WL_FAULT_FLIP_EDGE, page->request))
+    if (request_fault_strikes(&page->request, WL_FAULT_FLIP_EDGE))
         flip_edge(page);
 }
 
@@ -76,13 +73,12 @@ static void inject_faults(struct page *page)
 static void read_back(struct page *page)
 {
     struct vm *vm = page_vm(page);
-    struct vm_session *session = &page->session;
+    struct vm_session *session = &page->request.session;
     vm_session_fold_value(session, vm_local_get(vm, MATCHES), 2);
     vm_session_fold_value(session, vm_array_value(page_global(page, "options")), 3);
     vm_session_fold_value(session, vm_array_value(page_global(page, "posts")), 3);
     vm_session_fold_value(session, vm_local_get(vm, OUTPUT), 1);
-    if (page->is_cold)
-        vm_session_fold_value(session, vm_array_value(page_global(page, "classes")), COMPILED_LEVELS);
+    program_fold(&page->request);
     vm_session_fold(session, session->work.accumulator);
 }
 
@@ -91,8 +87,7 @@ static void run_request(struct vm_session *session)
     struct page *page = (struct page *)session;
     struct vm *vm = session->vm;
     vm_frame_enter(vm, REQUEST_LOCALS);
-    if (page->is_cold)
-        page_compile(page, page->options.file_count);
+    program_compile(&page->request);
     page_boot(page);
     vm_local_set(vm, MATCHES, vm_array_value(page_route(page)));
     vm_local_set(vm, OUTPUT, vm_string_value(vm_string_with_capacity(vm, 4096)));
@@ -112,41 +107,17 @@ static struct page_options read_options(const struct sm_option_values *values)
         .paragraph_count = values->value[OPTION_PARAGRAPHS].count,
         .option_count = values->value[OPTION_OPTIONS].count,
         .plugin_count = values->value[OPTION_PLUGINS].count,
-        .file_count = values->value[OPTION_FILES].count,
     };
 }
 
 static sm_status create(const struct wl_config *config, struct wl_instance **instance, struct sm_error *error)
 {
-    sm_status status = request_session_create(sizeof(struct page), &wl_fpm_page, config, instance, error);
-    if (status == SM_OK)
-        page_of(*instance)->options = read_options(config->options);
-    return status;
-}
-
-static enum wl_step serve_numbered(struct page *page, uint64_t number, bool is_cold)
-{
-    page->request = number;
-    page->is_cold = is_cold;
-    page->random = vm_session_random(&page->session, page->request);
-    return request_session_step(&page->session.instance, SM_HERE, run_request);
-}
-
-static enum wl_step step(struct wl_instance *instance)
-{
-    return serve_numbered(page_of(instance), instance->steps_done + 1, false);
-}
-
-static enum wl_step serve(struct wl_instance *instance, const struct wl_request *request)
-{
-    return serve_numbered(page_of(instance), request_session_serve(instance, request), request->is_cold);
-}
-
-static void destroy(struct wl_instance *instance)
-{
-    if (instance != NULL)
-        text_buffer_free(&page_of(instance)->source);
-    vm_session_destroy(instance);
+    sm_status status = request_session_create(sizeof(struct page), &wl_fpm_page, config, run_request, instance, error);
+    if (status != SM_OK)
+        return status;
+    page_of(*instance)->options = read_options(config->options);
+    page_of(*instance)->request.file_count = config->options->value[OPTION_FILES].count;
+    return SM_OK;
 }
 
 const struct wl_ops wl_fpm_page = {
@@ -158,9 +129,8 @@ const struct wl_ops wl_fpm_page = {
     .option_count = OPTION_COUNT,
     .default_alloc_bytes = UINT64_C(9) << 29, /* 4.5 GiB */
     .create = create,
-    .step = step,
-    .serve = serve,
-    .can_serve_cold = true,
+    .step = request_session_step,
+    .serve = request_session_serve,
     .finish = vm_session_finish,
-    .destroy = destroy,
+    .destroy = request_session_destroy,
 };

@@ -6,13 +6,13 @@
  * body is hashed and parsed into parts; each file is written out through a base64 string that grows.
  * Four tenths of the bytes are growth of strings.
  */
-#include "request_session.h"
+#include "program.h"
 
 #include <assert.h>
 
 extern const struct wl_ops wl_fpm_upload;
 
-enum upload_option { OPTION_FILES, OPTION_FILE_BYTES, OPTION_CHUNK, OPTION_FIELDS, OPTION_COUNT };
+enum upload_option { OPTION_FILES, OPTION_FILE_BYTES, OPTION_CHUNK, OPTION_FIELDS, OPTION_SOURCES, OPTION_COUNT };
 
 static const struct sm_option option_table[OPTION_COUNT] = {
     [OPTION_FILES] = {"files", SM_OPTION_COUNT, "files", "4", 1, 1e5, NULL, "files of a request"},
@@ -20,6 +20,7 @@ static const struct sm_option option_table[OPTION_COUNT] = {
                            "size of the largest file; the others have three quarters and half of it in turn"},
     [OPTION_CHUNK] = {"chunk", SM_OPTION_SIZE, "bytes", "8K", 16, 1 << 24, NULL, "bytes that one read brings"},
     [OPTION_FIELDS] = {"fields", SM_OPTION_COUNT, "fields", "12", 0, 1e6, NULL, "form fields beside the files"},
+    [OPTION_SOURCES] = PROGRAM_FILES_OPTION("sources", "270"),
 };
 
 enum { LINE_BYTES = 57, KEY_COUNT = 4 };
@@ -29,11 +30,9 @@ static const char *const key_texts[KEY_COUNT] = {"name", "type", "size", "conten
 static const char boundary[] = "--form-boundary-7d91f0c3";
 
 struct upload {
-    struct vm_session session; /* First: the workload interface relies on it. */
+    struct request_session request; /* First: the workload interface relies on it. */
     uint64_t file_count, file_bytes, chunk_bytes, field_count;
     struct vm_string *keys[KEY_COUNT];
-    struct wl_random random;     /**< of the request under way */
-    uint64_t request;            /**< its number, from 1 */
     struct text_buffer incoming; /**< what the client sends */
 };
 
@@ -48,7 +47,7 @@ static struct upload *upload_of(struct wl_instance *instance)
 
 static void work(struct upload *upload, uint32_t operation_count)
 {
-    mutator_work_charge(&upload->session.work, operation_count);
+    mutator_work_charge(&upload->request.session.work, operation_count);
 }
 
 /* ---- What the client sends ---- */
@@ -65,7 +64,7 @@ static void put_content(struct upload *upload, uint64_t byte_count)
     while (byte_count > 0) {
         size_t length = byte_count < sizeof(piece) ? (size_t)byte_count : sizeof(piece);
         for (size_t i = 0; i < length; i += 8) {
-            uint64_t word = wl_random_next(&upload->random);
+            uint64_t word = wl_random_next(&upload->request.random);
             for (size_t j = i; j < i + 8; j++, word >>= 8)
                 piece[j] = (char)('0' + word % 64);
         }
@@ -96,7 +95,7 @@ static void send(struct upload *upload)
     text_buffer_put_text(&upload->incoming, boundary);
     text_buffer_put_text(&upload->incoming, "--\n");
     if (upload->incoming.failed)
-        vm_bailout(upload->session.vm, SM_ERR_OUT_OF_MEMORY);
+        vm_bailout(upload->request.session.vm, SM_ERR_OUT_OF_MEMORY);
 }
 
 /* ---- Reading ---- */
@@ -104,7 +103,7 @@ static void send(struct upload *upload)
 /* The body grows by what each read brings, as `$body .= fread($input, 8192)` does. */
 static void receive(struct upload *upload)
 {
-    struct vm *vm = upload->session.vm;
+    struct vm *vm = upload->request.session.vm;
     const struct text_buffer *incoming = &upload->incoming;
     vm_local_set(vm, BODY, vm_string_value(vm_string_with_capacity(vm, 0)));
     for (size_t position = 0; position < incoming->length; position += (size_t)upload->chunk_bytes) {
@@ -123,7 +122,7 @@ static void receive(struct upload *upload)
 /* "Name: value" lines become a hash array in local HEADERS. */
 static void parse_headers(struct upload *upload, const struct vm_string *head)
 {
-    struct vm *vm = upload->session.vm;
+    struct vm *vm = upload->request.session.vm;
     struct vm_array *lines = text_split(vm, head, '\n');
     struct vm_array *headers = vm_array_new(vm, VM_ARRAY_HASH, 0);
     vm_local_set(vm, HEADERS, vm_array_value(headers));
@@ -142,7 +141,7 @@ static void parse_headers(struct upload *upload, const struct vm_string *head)
 
 static void add_part(struct upload *upload, size_t start, size_t end)
 {
-    struct vm *vm = upload->session.vm;
+    struct vm *vm = upload->request.session.vm;
     const struct vm_string *body = vm_as_string(vm_local_get(vm, BODY));
     const char *gap = (const char *)memmem(body->data + start, end - start, "\n\n", 2);
     assert(gap != NULL);
@@ -163,7 +162,7 @@ static void add_part(struct upload *upload, size_t start, size_t end)
 /* Each part begins behind a boundary's line and ends before the line end in front of the next one. */
 static void parse(struct upload *upload)
 {
-    struct vm *vm = upload->session.vm;
+    struct vm *vm = upload->request.session.vm;
     const size_t boundary_length = sizeof(boundary) - 1;
     vm_local_set(vm, PARTS, vm_array_value(vm_array_new(vm, VM_ARRAY_PACKED, 0)));
     const struct vm_string *body = vm_as_string(vm_local_get(vm, BODY));
@@ -203,7 +202,7 @@ static struct vm_string *encode_line(struct vm *vm, const struct vm_string *piec
 /* chunk_split(base64_encode()), line by line onto a string that grows. */
 static void store(struct upload *upload, const struct vm_array *part)
 {
-    struct vm *vm = upload->session.vm;
+    struct vm *vm = upload->request.session.vm;
     const struct vm_string *content = vm_as_string(vm_array_get_key(part, upload->keys[KEY_CONTENT]));
     vm_local_set(vm, OUTPUT, vm_string_value(vm_string_with_capacity(vm, 0)));
     for (size_t position = 0; position < content->length; position += LINE_BYTES) {
@@ -215,14 +214,14 @@ static void store(struct upload *upload, const struct vm_array *part)
         vm_value_drop(vm, vm_string_value(line));
         work(upload, 2);
     }
-    vm_session_fold_value(&upload->session, vm_local_get(vm, OUTPUT), 1);
+    vm_session_fold_value(&upload->request.session, vm_local_get(vm, OUTPUT), 1);
     vm_local_set(vm, OUTPUT, vm_undef());
     vm_safepoint(vm);
 }
 
 static void store_parts(struct upload *upload)
 {
-    struct vm *vm = upload->session.vm;
+    struct vm *vm = upload->request.session.vm;
     struct vm_array_entry entry;
     for (size_t position = 0; vm_array_next(vm_as_array(vm_local_get(vm, PARTS)), &position, &entry);)
         store(upload, vm_as_array(entry.value));
@@ -232,20 +231,20 @@ static void store_parts(struct upload *upload)
 
 static void inject_faults(struct upload *upload)
 {
-    struct vm *vm = upload->session.vm;
+    struct vm *vm = upload->request.session.vm;
     struct vm_array *parts = vm_as_array(vm_local_get(vm, PARTS));
-    if (request_fault_strikes(&upload->session, WL_FAULT_FLIP_BYTE, upload->request)) {
+    if (request_fault_strikes(&upload->request, WL_FAULT_FLIP_BYTE)) {
         struct vm_string *body = vm_as_string(vm_local_get(vm, BODY));
         body->data[body->length / 2] ^= 1;
     }
-    if (request_fault_strikes(&upload->session, WL_FAULT_FLIP_EDGE, upload->request))
+    if (request_fault_strikes(&upload->request, WL_FAULT_FLIP_EDGE))
         vm_array_set_index(vm, parts, 0, vm_null());
 }
 
 static void boot(struct upload *upload)
 {
-    struct vm *vm = upload->session.vm;
-    mutator_work_boot(&upload->session.work, vm, upload->session.mutator_work_enabled);
+    struct vm *vm = upload->request.session.vm;
+    mutator_work_boot(&upload->request.session.work, vm, upload->request.session.mutator_work_enabled);
     for (int i = 0; i < KEY_COUNT; i++)
         upload->keys[i] = vm_intern(vm, key_texts[i], strlen(key_texts[i]));
 }
@@ -255,6 +254,7 @@ static void run_request(struct vm_session *session)
     struct upload *upload = (struct upload *)session;
     struct vm *vm = session->vm;
     vm_frame_enter(vm, REQUEST_LOCALS);
+    program_compile(&upload->request);
     boot(upload);
     send(upload);
     receive(upload);
@@ -263,6 +263,7 @@ static void run_request(struct vm_session *session)
     inject_faults(upload);
     vm_session_fold_value(session, vm_local_get(vm, BODY), 1);
     vm_session_fold_value(session, vm_local_get(vm, PARTS), 3);
+    program_fold(&upload->request);
     vm_session_fold(session, session->work.accumulator);
     vm_frame_leave(vm);
 }
@@ -271,7 +272,8 @@ static void run_request(struct vm_session *session)
 
 static sm_status create(const struct wl_config *config, struct wl_instance **instance, struct sm_error *error)
 {
-    sm_status status = request_session_create(sizeof(struct upload), &wl_fpm_upload, config, instance, error);
+    sm_status status =
+        request_session_create(sizeof(struct upload), &wl_fpm_upload, config, run_request, instance, error);
     if (status != SM_OK)
         return status;
     struct upload *upload = upload_of(*instance);
@@ -279,31 +281,15 @@ static sm_status create(const struct wl_config *config, struct wl_instance **ins
     upload->file_bytes = config->options->value[OPTION_FILE_BYTES].count;
     upload->chunk_bytes = config->options->value[OPTION_CHUNK].count;
     upload->field_count = config->options->value[OPTION_FIELDS].count;
+    upload->request.file_count = config->options->value[OPTION_SOURCES].count;
     return SM_OK;
-}
-
-static enum wl_step serve_numbered(struct upload *upload, uint64_t number)
-{
-    upload->request = number;
-    upload->random = vm_session_random(&upload->session, number);
-    return request_session_step(&upload->session.instance, SM_HERE, run_request);
-}
-
-static enum wl_step step(struct wl_instance *instance)
-{
-    return serve_numbered(upload_of(instance), instance->steps_done + 1);
-}
-
-static enum wl_step serve(struct wl_instance *instance, const struct wl_request *request)
-{
-    return serve_numbered(upload_of(instance), request_session_serve(instance, request));
 }
 
 static void destroy(struct wl_instance *instance)
 {
     if (instance != NULL)
         text_buffer_free(&upload_of(instance)->incoming);
-    vm_session_destroy(instance);
+    request_session_destroy(instance);
 }
 
 const struct wl_ops wl_fpm_upload = {
@@ -315,8 +301,8 @@ const struct wl_ops wl_fpm_upload = {
     .option_count = OPTION_COUNT,
     .default_alloc_bytes = UINT64_C(7) << 30, /* 7 GiB */
     .create = create,
-    .step = step,
-    .serve = serve,
+    .step = request_session_step,
+    .serve = request_session_serve,
     .finish = vm_session_finish,
     .destroy = destroy,
 };

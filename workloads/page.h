@@ -80,30 +80,25 @@ struct page_options {
     uint64_t paragraph_count; /**< of each post */
     uint64_t option_count;    /**< entries of the configuration array */
     uint64_t plugin_count;    /**< that register what they add at boot */
-    uint64_t file_count;      /**< that a cold request compiles */
 };
 
 struct page {
-    struct vm_session session; /* First: the workload interface relies on it. */
+    struct request_session request; /* First: the workload interface relies on it. */
     struct page_options options;
     struct vm_string *keys[PAGE_KEY_COUNT];
     struct vm_string *hook_names[HOOK_COUNT];
     struct vm_class *classes[PAGE_CLASS_COUNT];
-    struct wl_random random;   /**< of the request under way */
-    uint64_t request;          /**< its number, from 1 */
-    bool is_cold;              /**< it compiles the program first */
-    struct text_buffer source; /**< the file being compiled, as it is on the disk */
 };
 
 static inline struct vm *page_vm(const struct page *page)
 {
-    return page->session.vm;
+    return page->request.session.vm;
 }
 
 /** Charge VM operations to the mutator-work kernel. */
 static inline void page_work(struct page *page, uint32_t operation_count)
 {
-    mutator_work_charge(&page->session.work, operation_count);
+    mutator_work_charge(&page->request.session.work, operation_count);
 }
 
 /** An array held by a global, borrowed. */

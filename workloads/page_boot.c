@@ -49,7 +49,7 @@ static void define_constants(struct page *page)
         char name[32];
         snprintf(name, sizeof(name), "SITE_CONSTANT_%02d", i);
         bool is_text = i % 3 == 0;
-        vm_constant_set(vm, name, is_text ? vm_string_value(text_words(vm, &page->random, 3)) : vm_int(i));
+        vm_constant_set(vm, name, is_text ? vm_string_value(text_words(vm, &page->request.random, 3)) : vm_int(i));
         page_work(page, 2);
     }
 }
@@ -62,10 +62,10 @@ static struct sm_value make_option(struct page *page, uint64_t index)
     if (index % 4 == 1)
         return vm_int((int64_t)index);
     if (index % 4 != 3)
-        return vm_string_value(text_words(vm, &page->random, 1 + (unsigned)(index % 6)));
+        return vm_string_value(text_words(vm, &page->request.random, 1 + (unsigned)(index % 6)));
     struct vm_array *list = vm_array_new(vm, VM_ARRAY_PACKED, 0);
     for (int i = 0; i < 3; i++)
-        vm_array_append(vm, list, vm_string_value(text_words(vm, &page->random, 2)));
+        vm_array_append(vm, list, vm_string_value(text_words(vm, &page->request.random, 2)));
     return vm_array_value(list);
 }
 
@@ -147,8 +147,8 @@ static struct vm_string *match_rule(struct page *page, const struct vm_string *f
 struct vm_array *page_route(struct page *page)
 {
     struct vm *vm = page_vm(page);
-    struct vm_string *path = vm_string_format(vm, "%s/%llu/page", text_word(wl_random_next(&page->random)),
-                                              (unsigned long long)page->request);
+    struct vm_string *path = vm_string_format(vm, "%s/%llu/page", text_word(wl_random_next(&page->request.random)),
+                                              (unsigned long long)page->request.number);
     struct vm_array *pieces = text_split(vm, path, '/');
     struct vm_string *query = match_rule(page, vm_as_string(vm_array_get_index(pieces, 0)));
     struct vm_array *matches = text_split(vm, query, '&');
@@ -165,16 +165,16 @@ static void load_users(struct page *page)
         struct vm_object *user = vm_object_new(vm, page->classes[CLASS_USER]);
         vm_array_append(vm, users, vm_object_value(user));
         vm_object_set(vm, user, USER_ID, vm_int(i + 1));
-        vm_object_set(vm, user, USER_NAME, vm_string_value(text_words(vm, &page->random, 2)));
+        vm_object_set(vm, user, USER_NAME, vm_string_value(text_words(vm, &page->request.random, 2)));
         struct vm_array *roles = vm_array_new(vm, VM_ARRAY_PACKED, 0);
         vm_object_set(vm, user, USER_ROLES, vm_array_value(roles));
-        vm_array_append(vm, roles, vm_string_value(text_words(vm, &page->random, 1)));
+        vm_array_append(vm, roles, vm_string_value(text_words(vm, &page->request.random, 1)));
     }
 }
 
 void page_boot(struct page *page)
 {
-    mutator_work_boot(&page->session.work, page_vm(page), page->session.mutator_work_enabled);
+    mutator_work_boot(&page->request.session.work, page_vm(page), page->request.session.mutator_work_enabled);
     define_names(page);
     define_constants(page);
     load_options(page);

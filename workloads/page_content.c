@@ -12,12 +12,12 @@ static struct vm_array *make_row(struct page *page, uint64_t id, unsigned text_w
     struct vm_array *row = vm_array_new(vm, VM_ARRAY_HASH, 0);
     vm_local_set(vm, ROW, vm_array_value(row));
     vm_array_set_key(vm, row, page->keys[PAGE_KEY_ID], vm_string_value(text_number(vm, (int64_t)id)));
-    vm_array_set_key(vm, row, page->keys[PAGE_KEY_AUTHOR], vm_string_value(text_words(vm, &page->random, 2)));
-    vm_array_set_key(vm, row, page->keys[PAGE_KEY_EMAIL], vm_string_value(text_words(vm, &page->random, 1)));
-    vm_array_set_key(vm, row, page->keys[PAGE_KEY_URL], vm_string_value(text_words(vm, &page->random, 1)));
+    vm_array_set_key(vm, row, page->keys[PAGE_KEY_AUTHOR], vm_string_value(text_words(vm, &page->request.random, 2)));
+    vm_array_set_key(vm, row, page->keys[PAGE_KEY_EMAIL], vm_string_value(text_words(vm, &page->request.random, 1)));
+    vm_array_set_key(vm, row, page->keys[PAGE_KEY_URL], vm_string_value(text_words(vm, &page->request.random, 1)));
     vm_array_set_key(vm, row, page->keys[PAGE_KEY_DATE], vm_string_value(text_number(vm, 1700000000 + (int64_t)id)));
     vm_array_set_key(vm, row, page->keys[PAGE_KEY_TEXT],
-                     vm_string_value(text_words(vm, &page->random, text_words_count)));
+                     vm_string_value(text_words(vm, &page->request.random, text_words_count)));
     vm_array_set_key(vm, row, page->keys[PAGE_KEY_STATUS], vm_int(1));
     vm_array_set_key(vm, row, page->keys[PAGE_KEY_PARENT], vm_int((int64_t)(id % 3)));
     vm_array_set_key(vm, row, page->keys[PAGE_KEY_KIND], vm_int((int64_t)(id % 5)));
@@ -37,7 +37,7 @@ static void append_paragraph(struct page *page, struct vm_place content)
     struct vm *vm = page_vm(page);
     text_append(vm, content, "It's a \"");
     for (unsigned i = 0; i < WORDS_PER_PARAGRAPH; i++) {
-        text_append(vm, content, text_word(wl_random_next(&page->random)));
+        text_append(vm, content, text_word(wl_random_next(&page->request.random)));
         text_append(vm, content, i % 9 == 8 ? " & " : " ");
     }
     text_append(vm, content, "end\"\n");
@@ -58,8 +58,10 @@ static struct vm_array *make_terms(struct page *page)
     for (int i = 0; i < TERMS_PER_POST; i++) {
         struct vm_array *term = vm_array_new(vm, VM_ARRAY_HASH, 0);
         vm_array_append(vm, terms, vm_array_value(term));
-        vm_array_set_key(vm, term, page->keys[PAGE_KEY_NAME], vm_string_value(text_words(vm, &page->random, 1)));
-        vm_array_set_key(vm, term, page->keys[PAGE_KEY_SLUG], vm_string_value(text_words(vm, &page->random, 2)));
+        vm_array_set_key(vm, term, page->keys[PAGE_KEY_NAME],
+                         vm_string_value(text_words(vm, &page->request.random, 1)));
+        vm_array_set_key(vm, term, page->keys[PAGE_KEY_SLUG],
+                         vm_string_value(text_words(vm, &page->request.random, 2)));
         vm_array_set_key(vm, term, page->keys[PAGE_KEY_ID], vm_int(i));
     }
     page_work(page, 6);
@@ -75,7 +77,7 @@ static struct vm_array *make_meta(struct page *page)
         struct vm_array *values = vm_array_new(vm, VM_ARRAY_PACKED, 0);
         struct vm_string *key = text_prefix(vm, "_meta_", page->keys[i]);
         vm_array_set_key(vm, meta, key, vm_array_value(values));
-        vm_array_append(vm, values, vm_string_value(text_words(vm, &page->random, 2)));
+        vm_array_append(vm, values, vm_string_value(text_words(vm, &page->request.random, 2)));
         vm_value_drop(vm, vm_string_value(key));
     }
     page_work(page, 6);
@@ -139,7 +141,7 @@ struct vm_object *page_query(struct page *page, struct sm_value arguments)
     struct vm *vm = page_vm(page);
     vm_temporary_push(vm, arguments);
     struct vm_object *query = vm_object_new(vm, page->classes[CLASS_QUERY]);
-    vm_object_set(vm, query, QUERY_TOKEN, vm_int((int64_t)wl_random_below(&page->random, UINT64_C(1) << 32)));
+    vm_object_set(vm, query, QUERY_TOKEN, vm_int((int64_t)wl_random_below(&page->request.random, UINT64_C(1) << 32)));
     vm_object_set(vm, query, QUERY_ARGUMENTS, vm_temporary_pop(vm));
     page_work(page, 4);
     return query;

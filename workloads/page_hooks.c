@@ -124,7 +124,7 @@ static void look_for_special_hook(struct page *page, enum page_hook hook, struct
     struct vm *vm = page_vm(page);
     const char *kind = vm_tag_of(subject) == VM_OBJECT ? vm_as_object(subject)->class_entry->name->data : "Site";
     struct vm_string *name = vm_string_format(vm, "%s_%s", page->hook_names[hook]->data, kind);
-    vm_session_fold(&page->session, vm_tag_of(vm_array_get_key(page_global(page, "hooks"), name)));
+    vm_session_fold(&page->request.session, vm_tag_of(vm_array_get_key(page_global(page, "hooks"), name)));
     vm_value_drop(vm, vm_string_value(name));
     page_work(page, 1);
 }

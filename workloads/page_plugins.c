@@ -33,7 +33,8 @@ static void add_attribute(struct page *page, struct vm_array *attributes, enum p
     struct vm_array *attribute = vm_array_new(vm, VM_ARRAY_HASH, 0);
     vm_array_set_key(vm, attributes, page->keys[name], vm_array_value(attribute));
     vm_array_set_key(vm, attribute, page->keys[PAGE_KEY_KIND], vm_int(name));
-    vm_array_set_key(vm, attribute, page->keys[PAGE_KEY_TEXT], vm_string_value(text_words(vm, &page->random, 2)));
+    vm_array_set_key(vm, attribute, page->keys[PAGE_KEY_TEXT],
+                     vm_string_value(text_words(vm, &page->request.random, 2)));
     page_work(page, 3);
 }
 
@@ -44,7 +45,7 @@ static void register_block_type(struct page *page, uint64_t number)
     struct vm_object *type = vm_object_new(vm, page->classes[CLASS_BLOCK_TYPE]);
     vm_array_set_key(vm, page_global(page, "block_types"), name, vm_object_value(type));
     vm_object_set(vm, type, BLOCK_TYPE_NAME, vm_string_value(name));
-    vm_object_set(vm, type, BLOCK_TYPE_TITLE, vm_string_value(text_words(vm, &page->random, 3)));
+    vm_object_set(vm, type, BLOCK_TYPE_TITLE, vm_string_value(text_words(vm, &page->request.random, 3)));
     struct vm_array *attributes = vm_array_new(vm, VM_ARRAY_HASH, 0);
     vm_object_set(vm, type, BLOCK_TYPE_ATTRIBUTES, vm_array_value(attributes));
     for (int i = 0; i < ATTRIBUTES_PER_BLOCK_TYPE; i++)
@@ -62,7 +63,7 @@ static void load_translations(struct page *page, uint64_t plugin)
         struct vm_string *original =
             vm_string_format(vm, "%s %s %llu", text_word(plugin), text_word(i), (unsigned long long)i);
         vm_array_set_key(vm, page_global(page, "translations"), original,
-                         vm_string_value(text_words(vm, &page->random, 1 + (unsigned)i % 5)));
+                         vm_string_value(text_words(vm, &page->request.random, 1 + (unsigned)i % 5)));
         vm_value_drop(vm, vm_string_value(original));
         page_work(page, 2);
     }

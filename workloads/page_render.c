@@ -82,7 +82,7 @@ static void put_classes(struct page *page, enum page_hook hook, unsigned count)
     struct vm *vm = page_vm(page);
     vm_local_set(vm, LIST, vm_array_value(vm_array_new(vm, VM_ARRAY_PACKED, 0)));
     for (unsigned i = 0; i < count; i++) {
-        struct vm_string *word = text_words(vm, &page->random, 1);
+        struct vm_string *word = text_words(vm, &page->request.random, 1);
         struct vm_string *name = text_prefix(vm, "type-", word);
         vm_value_drop(vm, vm_string_value(word));
         struct sm_value filtered = page_filter(page, hook, vm_string_value(name), vm_undef());
@@ -102,7 +102,7 @@ static void make_link(struct page *page, const char *base, struct sm_value label
     struct vm_object *link = vm_object_new(vm, page->classes[CLASS_LINK]);
     vm_local_set(vm, LINK, vm_object_value(link));
     keep(page, vm_object_value(link));
-    struct vm_string *slug = text_words(vm, &page->random, 2);
+    struct vm_string *slug = text_words(vm, &page->request.random, 2);
     vm_object_set(vm, link, LINK_TARGET, vm_string_value(text_prefix(vm, base, slug)));
     vm_object_set(vm, link, LINK_ARGUMENTS, vm_array_value(page_arguments(page, PAGE_KEY_URL, vm_string_value(slug))));
     vm_object_set(vm, link, LINK_LABEL, vm_local_take(vm, TEXT));
@@ -127,7 +127,7 @@ static void put_link(struct page *page, enum page_hook hook, const char *base, s
 
 static struct sm_value words_value(struct page *page, unsigned word_count)
 {
-    return vm_string_value(text_words(page_vm(page), &page->random, word_count));
+    return vm_string_value(text_words(page_vm(page), &page->request.random, word_count));
 }
 
 /* A date object of the subject's property, which lives until it is printed, as text. */

@@ -15,21 +15,37 @@ static sm_status create_failed(const struct wl_ops *ops, struct sm_error *error,
 }
 
 sm_status request_session_create(size_t state_bytes, const struct wl_ops *ops, const struct wl_config *config,
-                                 struct wl_instance **instance, struct sm_error *error)
+                                 void (*body)(struct vm_session *session), struct wl_instance **instance,
+                                 struct sm_error *error)
 {
     if (config->fault == WL_FAULT_LEAK)
         return create_failed(ops, error, SM_ERR_INVALID_ARGUMENT, "nothing outlives a request, so it cannot leak");
-    struct vm_session *session = (struct vm_session *)calloc(1, state_bytes);
-    if (session == NULL)
+    struct request_session *request = (struct request_session *)calloc(1, state_bytes);
+    if (request == NULL)
         return create_failed(ops, error, SM_ERR_OUT_OF_MEMORY, "no memory for the workload");
-    sm_status status = vm_session_open(session, ops, config, error);
+    sm_status status = vm_session_open(&request->session, ops, config, error);
     if (status != SM_OK) {
-        free(session);
+        free(request);
         return status;
     }
-    *instance = &session->instance;
+    request->body = body;
+    *instance = &request->session.instance;
     return SM_OK;
 }
+
+static struct request_session *request_of(struct wl_instance *instance)
+{
+    return (struct request_session *)instance;
+}
+
+void request_session_destroy(struct wl_instance *instance)
+{
+    if (instance != NULL)
+        text_buffer_free(&request_of(instance)->source);
+    vm_session_destroy(instance);
+}
+
+/* ---- One request ---- */
 
 static void begin_request(struct vm *vm, void *context)
 {
@@ -43,39 +59,42 @@ static void end_request(struct vm *vm, void *context)
     vm_request_end(vm);
 }
 
-struct request {
-    struct vm_session *session;
-    void (*body)(struct vm_session *session);
-};
-
 static void run_request(struct vm *vm, void *context)
 {
-    const struct request *request = (const struct request *)context;
+    struct request_session *request = (struct request_session *)context;
     (void)vm;
-    request->body(request->session);
+    request->body(&request->session);
 }
 
-enum wl_step request_session_step(struct wl_instance *instance, const char *site,
-                                  void (*body)(struct vm_session *session))
+static enum wl_step serve_numbered(struct request_session *request, uint64_t number, bool is_cold)
 {
-    struct vm_session *session = vm_session_of(instance);
-    struct vm *vm = session->vm;
-    sm_status status = vm_try(vm, begin_request, NULL);
+    struct vm_session *session = &request->session;
+    request->number = number;
+    request->is_cold = is_cold;
+    request->random = vm_session_random(session, number);
+    sm_status status = vm_try(session->vm, begin_request, NULL);
     if (status == SM_OK)
-        status = vm_iteration(vm, site, run_request, &(struct request){session, body});
+        status = vm_iteration(session->vm, SM_HERE, run_request, request);
     if (status == SM_OK)
-        status = vm_try(vm, end_request, NULL);
+        status = vm_try(session->vm, end_request, NULL);
     if (status == SM_OK)
-        instance->steps_done++;
+        session->instance.steps_done++;
     return vm_session_step_result(session, status);
 }
 
-uint64_t request_session_serve(struct wl_instance *instance, const struct wl_request *request)
+enum wl_step request_session_step(struct wl_instance *instance)
+{
+    return serve_numbered(request_of(instance), instance->steps_done + 1, false);
+}
+
+enum wl_step request_session_serve(struct wl_instance *instance, const struct wl_request *request)
 {
     vm_session_of(instance)->work = (struct mutator_work){0};
     instance->checksum = WL_CHECKSUM_START;
-    return request->index + 1;
+    return serve_numbered(request_of(instance), request->index + 1, request->is_cold);
 }
+
+/* ---- What it defines ---- */
 
 struct vm_class *request_class_define(struct vm *vm, const char *name, uint32_t property_count,
                                       vm_destructor *destructor)

@@ -7,33 +7,48 @@
 #include "text.h"
 #include "vm_session.h"
 
+/** First member of such a workload's state. */
+struct request_session {
+    struct vm_session session; /* First: the workload interface relies on it. */
+    void (*body)(struct vm_session *session);
+    struct wl_random random;   /**< of the request under way */
+    uint64_t number;           /**< its number, from 1 */
+    bool is_cold;              /**< it compiles the program first */
+    uint64_t file_count;       /**< of the program */
+    struct text_buffer source; /**< the file being compiled, as it is on the disk */
+};
+
 /**
- * Create an instance, of `state_bytes` that begin with a session and are otherwise zero; a request makes all the rest.
+ * Create an instance, of `state_bytes` that begin with a request_session and are otherwise zero; a request makes all the
+ * rest. `body` is a request, from its first frame to its last; it boots the mutator work itself.
  *
  * Errors:      SM_ERR_INVALID_ARGUMENT for a leak fault, since nothing outlives a request; SM_ERR_OUT_OF_MEMORY; as
  *              vm_session_open. Nothing is left behind then.
  */
 sm_status request_session_create(size_t state_bytes, const struct wl_ops *ops, const struct wl_config *config,
-                                 struct wl_instance **instance, struct sm_error *error);
+                                 void (*body)(struct vm_session *session), struct wl_instance **instance,
+                                 struct sm_error *error);
+
+/** `destroy` of its table. NULL is fine. */
+void request_session_destroy(struct wl_instance *instance);
 
 /**
- * A step that is one request: begin, `body` in one run-loop iteration, end.
+ * `step` of its table: the request of the step's number, from 1: begin, the body in one run-loop iteration, end.
  *
- * `body` boots the mutator work itself. Under a CLI policy requests just begin and end.
+ * Under a CLI policy requests just begin and end.
  */
-enum wl_step request_session_step(struct wl_instance *instance, const char *site,
-                                  void (*body)(struct vm_session *session));
+enum wl_step request_session_step(struct wl_instance *instance);
 
 /**
- * Begin a request to be served: what one request hands on to the next, the checksum and the kernel's registers, starts
- * anew, so that what it does follows from its number alone. Returns the number, from 1, as steps have.
+ * `serve` of its table. What one request hands on to the next, the checksum and the kernel's registers, starts anew, so
+ * that what a request does follows from its number alone; they have the numbers that steps have.
  */
-uint64_t request_session_serve(struct wl_instance *instance, const struct wl_request *request);
+enum wl_step request_session_serve(struct wl_instance *instance, const struct wl_request *request);
 
-/** Whether a fault of this kind is planted in request `number`, wherever that is served. */
-static inline bool request_fault_strikes(const struct vm_session *session, enum wl_fault fault, uint64_t number)
+/** Whether a fault of this kind is planted in the request under way, wherever that is served. */
+static inline bool request_fault_strikes(const struct request_session *request, enum wl_fault fault)
 {
-    return session->fault == fault && session->fault_period == number;
+    return request->session.fault == fault && request->session.fault_period == request->number;
 }
 
 /**

@@ -78,7 +78,6 @@ cases=(
     "--arrivals=fast|--sapi=fpm --arrivals=fast"
     "--arrivals=10,burst=0|--sapi=fpm --arrivals=10,burst=0"
     "--cold-every|--cold-every=5"
-    "--cold-every|--sapi=fpm --workload=fpm-admin --workers=2 --cold-every=5"
     "--max-requests=0|--sapi=fpm --max-requests=0"
     "--alloc|--sapi=fpm --workers=2 --alloc=1M"
     "--events|--sapi=fpm --workers=2 --events=events.jsonl"

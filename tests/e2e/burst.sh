@@ -8,7 +8,7 @@ cd "$work"
 
 page=fpm-page:posts=1,comments=2,paragraphs=1,options=50,files=4
 large=${page%files=4}files=60
-admin=fpm-admin:rows=3,columns=2,sections=2,globals=3
+admin=fpm-admin:rows=3,columns=2,sections=2,globals=3,files=2
 run() {
     local name=$1 expected=$2 code=0
     shift 2
@@ -40,7 +40,7 @@ run fewer 0 --workers=2 --requests=89
 run warm 0 --workers=2 --cold-every=1000
 run flip-1 0 --workers=1 --inject=flip-byte:60
 run flip-3 0 --workers=3 --inject=flip-byte:60
-# A workload without a program to compile.
+# Another workload; with --cold-every it compiles its program too.
 serve_admin() {
     local name=$1
     shift
@@ -50,6 +50,8 @@ serve_admin admin-arena --policy=arena --workers=1 --max-requests=50
 for policy in refcount epoch; do
     serve_admin admin-$policy --policy=$policy --workers=3 --max-requests=10
 done
+serve_admin cold-arena --policy=arena --workers=1 --cold-every=8
+serve_admin cold-refcount --policy=refcount --workers=3 --max-requests=10 --cold-every=8
 serve_admin admin-flip-1 --workers=1 --max-requests=50 --inject=flip-byte:30
 serve_admin admin-flip-3 --workers=3 --inject=flip-byte:30
 # Only cold requests need more than this; whoever fails is replaced.
@@ -157,6 +159,8 @@ assert metric("flip-1", "checksum") == metric("flip-3", "checksum")
 for name in "refcount", "epoch":
     assert metric(f"admin-{name}", "checksum") == metric("admin-arena", "checksum"), name
     assert metric(f"admin-{name}", "worker_processes") >= 4 and metric(f"admin-{name}", "cold_requests") == 0, name
+assert metric("cold-refcount", "checksum") == metric("cold-arena", "checksum") != metric("admin-arena", "checksum")
+assert metric("cold-refcount", "cold_requests") == metric("cold-arena", "cold_requests") == 5
 assert metric("admin-flip-1", "checksum") == metric("admin-flip-3", "checksum") != metric("admin-arena", "checksum")
 assert [len(documents[f"same-arena-{count}"]["workers"]) for count in (1, 2, 3)] == [1, 2, 3]
 for name in same:

@@ -45,7 +45,7 @@ enum wl_step {
 /** A request by number, as any process of a burst may get it. */
 struct wl_request {
     uint64_t index; /**< from 0; what the request does follows from seed and index alone */
-    bool is_cold;   /**< the program is compiled first; only where `can_serve_cold` */
+    bool is_cold;   /**< the program is compiled first */
 };
 
 struct wl_ops;
@@ -80,7 +80,6 @@ struct wl_ops {
      * The instance's checksum is then that of this request alone.
      */
     enum wl_step (*serve)(struct wl_instance *instance, const struct wl_request *request);
-    bool can_serve_cold; /**< `serve` has a program to compile */
     /** Verify what lives on and fold it into the checksum; the roots stay. Call once, after the last step. */
     enum wl_step (*finish)(struct wl_instance *instance);
     /** Destroys the VM and its manager too. */

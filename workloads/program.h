@@ -1,12 +1,18 @@
 /**
- * A cold request's first half: with nothing in the opcode cache, every source file is compiled before the page runs.
+ * A cold request's first half: with nothing in the opcode cache, every source file is compiled before the program runs.
  *
- * What page.h says of lifetimes and errors holds here too.
+ * Everything lives in one request; borrowed pointers here are valid until its end. Errors: allocation failure bails out.
  */
-#ifndef PAGE_COMPILE_H
-#define PAGE_COMPILE_H
+#ifndef PROGRAM_H
+#define PROGRAM_H
 
-#include "page.h"
+#include "request_session.h"
+
+/** Row of an option table: how many files a program has, `count` of them by default. */
+#define PROGRAM_FILES_OPTION(name, count) \
+    { \
+        name, SM_OPTION_COUNT, "files", count, 1, 1e6, NULL, "source files that a cold request compiles first" \
+    }
 
 /** Properties of a node of the syntax tree. */
 enum { AST_KIND, AST_VALUE, AST_LEFT, AST_RIGHT, AST_PROPERTIES };
@@ -33,15 +39,19 @@ enum { OPS_NAME, OPS_CODE, OPS_LITERALS, OPS_VARIABLES, OPS_PROPERTIES };
 enum { ENTRY_NAME, ENTRY_METHODS, ENTRY_PROPERTIES };
 
 /** Write source file number `file` over what `buffer` holds. */
-void page_source_write(struct text_buffer *buffer, struct wl_random *random, uint64_t file);
+void program_write(struct text_buffer *buffer, struct wl_random *random, uint64_t file);
 
 /** Parse `source` (borrowed, rooted): a node AST_CLASS of objects of class `node_class`, owned. No safepoint. */
-struct vm_object *page_source_parse(struct vm *vm, struct vm_class *node_class, const struct vm_string *source);
+struct vm_object *program_parse(struct vm *vm, struct vm_class *node_class, const struct vm_string *source);
 
 /**
- * Compile `file_count` files, in turn: the file's text, its syntax tree, and from that what stays until the request's end
- * in the global "classes", name => class. The rest is dropped after each file. Reaches safepoints.
+ * Compile the program's files, in turn, if the request under way is a cold one: the file's text, its syntax tree, and from
+ * that what stays until the request's end in the global "compiled_classes", name => class. The rest is dropped after each
+ * file. Reaches safepoints.
  */
-void page_compile(struct page *page, uint64_t file_count);
+void program_compile(struct request_session *request);
+
+/** Fold what it made into the checksum; nothing in a warm request. */
+void program_fold(struct request_session *request);
 
 #endif

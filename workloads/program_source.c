@@ -1,5 +1,5 @@
 /* The source files of the page's program: one class each, in a small part of PHP's grammar, the same in every run of a seed. */
-#include "page_compile.h"
+#include "program.h"
 
 enum { METHODS_MINIMUM = 6, METHODS_RANGE = 8, STATEMENTS_MINIMUM = 6, STATEMENTS_RANGE = 14, NESTING_MAX = 2 };
 
@@ -93,7 +93,7 @@ static void put_method(struct text_buffer *buffer, struct wl_random *random, uin
     text_buffer_put_text(buffer, ";\n}\n");
 }
 
-void page_source_write(struct text_buffer *buffer, struct wl_random *random, uint64_t file)
+void program_write(struct text_buffer *buffer, struct wl_random *random, uint64_t file)
 {
     buffer->length = 0;
     text_buffer_put_text(buffer, "class ");

@@ -5,7 +5,7 @@
  * of a warm one. An instruction is two values, as long as Zend's; instructions, literals and variables grow by
  * doubling, as Zend's do. No opcode of the program runs meanwhile, so no mutator work is charged.
  */
-#include "page_compile.h"
+#include "program.h"
 
 #include <assert.h>
 
@@ -27,6 +27,11 @@ enum operand_place { IN_LITERAL, IN_VARIABLE, IN_RESULT, OPERAND_PLACES };
 
 /* Locals of the compiler's frame. */
 enum { SOURCE, TREE, COMPILE_LOCALS };
+
+/* Class table, class, methods, method, instructions, their values. */
+enum { COMPILED_LEVELS = 6 };
+
+static const char table_name[] = "compiled_classes";
 
 /* The method under way; borrowed, for its class holds it. */
 struct emitter {
@@ -164,9 +169,8 @@ static void emit_parameters(struct emitter *emitter, const struct vm_array *para
                    i);
 }
 
-static void compile_method(struct page *page, struct vm_array *methods, const struct vm_object *tree)
+static void compile_method(struct vm *vm, struct vm_array *methods, const struct vm_object *tree)
 {
-    struct vm *vm = page_vm(page);
     struct sm_value name = vm_object_get(tree, AST_VALUE);
     struct vm_object *compiled = vm_object_new(vm, vm_class_find(vm, "OpArray"));
     vm_array_set_key(vm, methods, vm_as_string(name), vm_object_value(compiled));
@@ -182,48 +186,62 @@ static void compile_method(struct page *page, struct vm_array *methods, const st
 }
 
 /* The class is in the table before its methods are made, so that safepoints between them find all. */
-static void compile_class(struct page *page, const struct vm_object *tree)
+static void compile_class(struct vm *vm, const struct vm_object *tree)
 {
-    struct vm *vm = page_vm(page);
     struct sm_value name = vm_object_get(tree, AST_VALUE);
     struct vm_object *entry = vm_object_new(vm, vm_class_find(vm, "ClassEntry"));
-    vm_array_set_key(vm, page_global(page, "classes"), vm_as_string(name), vm_object_value(entry));
+    vm_array_set_key(vm, request_global(vm, table_name), vm_as_string(name), vm_object_value(entry));
     vm_object_set(vm, entry, ENTRY_NAME, vm_value_copy(vm, name));
     struct vm_array *methods = attach_array(vm, entry, ENTRY_METHODS, VM_ARRAY_HASH);
     const struct vm_array *method_trees = vm_as_array(vm_object_get(tree, AST_LEFT));
     for (size_t i = 0; i < vm_array_count(method_trees); i++) {
-        compile_method(page, methods, vm_as_object(vm_array_get_index(method_trees, (int64_t)i)));
+        compile_method(vm, methods, vm_as_object(vm_array_get_index(method_trees, (int64_t)i)));
         vm_safepoint(vm);
     }
 }
 
 /* A file is read whole, as PHP does. */
-static void read_file(struct page *page, uint64_t file)
+static void read_file(struct request_session *request, uint64_t file)
 {
+    struct vm *vm = request->session.vm;
     /* The program's files are those of the seed, whichever request compiles them: steps have small numbers. */
-    struct wl_random random = vm_session_random(&page->session, UINT64_MAX - file);
-    page_source_write(&page->source, &random, file);
-    if (page->source.failed)
-        vm_bailout(page_vm(page), SM_ERR_OUT_OF_MEMORY);
-    struct vm_string *text = vm_string_new(page_vm(page), page->source.bytes, page->source.length);
-    vm_local_set(page_vm(page), SOURCE, vm_string_value(text));
+    struct wl_random random = vm_session_random(&request->session, UINT64_MAX - file);
+    program_write(&request->source, &random, file);
+    if (request->source.failed)
+        vm_bailout(vm, SM_ERR_OUT_OF_MEMORY);
+    struct vm_string *text = vm_string_new(vm, request->source.bytes, request->source.length);
+    vm_local_set(vm, SOURCE, vm_string_value(text));
 }
 
-void page_compile(struct page *page, uint64_t file_count)
+static void compile_file(struct vm *vm, struct vm_class *node_class)
 {
-    struct vm *vm = page_vm(page);
+    struct vm_object *tree = program_parse(vm, node_class, vm_as_string(vm_local_get(vm, SOURCE)));
+    vm_local_set(vm, TREE, vm_object_value(tree));
+    compile_class(vm, tree);
+    vm_local_set(vm, TREE, vm_null());
+    vm_safepoint(vm);
+}
+
+void program_compile(struct request_session *request)
+{
+    struct vm *vm = request->session.vm;
+    if (!request->is_cold)
+        return;
     struct vm_class *node_class = define_class(vm, "AstNode", AST_PROPERTIES);
     (void)define_class(vm, "OpArray", OPS_PROPERTIES);
     (void)define_class(vm, "ClassEntry", ENTRY_PROPERTIES);
-    vm_global_set(vm, "classes", vm_array_value(vm_array_new(vm, VM_ARRAY_HASH, 0)));
+    (void)request_global_new(vm, table_name, VM_ARRAY_HASH);
     vm_frame_enter(vm, COMPILE_LOCALS);
-    for (uint64_t file = 0; file < file_count; file++) {
-        read_file(page, file);
-        struct vm_object *tree = page_source_parse(vm, node_class, vm_as_string(vm_local_get(vm, SOURCE)));
-        vm_local_set(vm, TREE, vm_object_value(tree));
-        compile_class(page, tree);
-        vm_local_set(vm, TREE, vm_null());
-        vm_safepoint(vm);
+    for (uint64_t file = 0; file < request->file_count; file++) {
+        read_file(request, file);
+        compile_file(vm, node_class);
     }
     vm_frame_leave(vm);
+}
+
+void program_fold(struct request_session *request)
+{
+    struct vm *vm = request->session.vm;
+    if (request->is_cold)
+        vm_session_fold_value(&request->session, vm_array_value(request_global(vm, table_name)), COMPILED_LEVELS);
 }

@@ -1,5 +1,5 @@
 /* The parser of a cold request: a recursive descent over the bytes of a source file into a tree of objects. */
-#include "page_compile.h"
+#include "program.h"
 
 #include <assert.h>
 #include <ctype.h>
@@ -156,7 +156,7 @@ static struct sm_value parse_method(struct parser *parser)
     return make_node(parser, AST_METHOD, name, parameters, parse_list(parser, "}", parse_statement));
 }
 
-struct vm_object *page_source_parse(struct vm *vm, struct vm_class *node_class, const struct vm_string *source)
+struct vm_object *program_parse(struct vm *vm, struct vm_class *node_class, const struct vm_string *source)
 {
     struct parser parser = {.vm = vm, .node_class = node_class, .cursor = source->data};
     expect(&parser, "class ");
