@@ -207,7 +207,7 @@ static void what_is_held_otherwise_stays(void **state)
 {
     (void)state;
     struct sm_manager *mm = counting_manager("arena:shape=reuse,reuse-after=0");
-    const uint16_t flags[] = {SM_OBJECT_SHARED, SM_OBJECT_INTERNED, SM_OBJECT_COUNTED};
+    const uint16_t flags[] = {SM_OBJECT_SHARED, SM_OBJECT_INTERNED, SM_OBJECT_FINALIZED};
     for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
         struct sm_object *object = leaf_new(mm, 100);
         sm_object_set_flags(object, flags[i]);

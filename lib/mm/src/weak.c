@@ -11,7 +11,7 @@ static bool register_cell(struct sm_manager *mm, struct sm_weak_cell *cell, stru
 {
     cell->target = target;
     /* Nobody would clear the cell: from now on no death of the target is known. */
-    if (sm_has(mm, SM_CAP_DEATHS) && !sm_has(mm, SM_CAP_WEAK) && (sm_object_flags(target) & SM_OBJECT_COUNTED) == 0)
+    if (sm_has(mm, SM_CAP_DEATHS) && !sm_has(mm, SM_CAP_WEAK) && (sm_object_flags(target) & SM_OBJECT_FINALIZABLE) == 0)
         target->count = SM_COUNT_MAX;
     if (!sm_has(mm, SM_CAP_WEAK) || mm->ops->weak_make(mm->policy, &cell->header) == SM_OK)
         return true;

@@ -15,7 +15,8 @@ struct vm_object *vm_object_new(struct vm *vm, struct vm_class *class_entry)
     object->handle = ++vm->last_handle;
     for (uint32_t i = 0; i < class_entry->property_count; i++)
         object->properties[i] = vm_null();
-    if (class_entry->destructor != NULL && vm->prompt_destructors)
+    /* One with a destructor would run it when its count reaches 0. */
+    if (class_entry->destructor == NULL ? vm->counts_objects : vm->prompt_destructors)
         sm_object_set_flags(&object->header, SM_OBJECT_COUNTED);
     if (class_entry->destructor != NULL && sm_finalizer_register(vm_manager(vm), &object->header) != SM_OK)
         vm_fail_allocation(vm);

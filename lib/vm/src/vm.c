@@ -65,6 +65,7 @@ sm_status vm_create(const struct vm_config *config, struct vm **created, struct 
         return status;
     }
     vm->prompt_destructors = chosen->prompt_destructors && chosen->manager.sharing_counts;
+    vm->counts_objects = sm_hot(vm_manager(vm))->counted_tags == (SM_TAG_COUNTED | SM_TAG_COUNTED_LEAF);
     vm->uncaught = chosen->uncaught;
     if (!map_stack(vm))
         status = set_error(error, SM_ERR_SYSTEM, "the system refused address space for the VM stack");

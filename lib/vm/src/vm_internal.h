@@ -82,6 +82,7 @@ struct vm {
     uint64_t last_handle;
     uint32_t last_class_id;
     bool prompt_destructors; /**< vm_config */
+    bool counts_objects;     /**< beside tracing, for a policy that uses known deaths */
     bool destructor_running;
     bool request_open;
     bool request_implicit; /**< opened by vm_create, for the life of a CLI process */

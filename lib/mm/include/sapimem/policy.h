@@ -87,8 +87,8 @@ struct sm_policy_ops {
     void (*value_candidate)(struct sm_policy *policy, struct sm_object *object);
     /**
      * Beside tracing, `object` lost its last count: its holders by value are gone. Some objects have others, and are
-     * not dead: those with SM_OBJECT_SHARED, SM_OBJECT_INTERNED or SM_OBJECT_COUNTED. Never called for one whose
-     * destructor is to run.
+     * not dead: those with SM_OBJECT_SHARED or SM_OBJECT_INTERNED. Never called for one whose destructor
+     * is to run.
      */
     void (*known_dead)(struct sm_policy *policy, struct sm_object *object);
     /** The calling thread's registration with the reclamation domain; on the guard's thread. */

@@ -1,8 +1,8 @@
 /*
  * What the machine knows to be dead: what it retires, and what loses its last count beside tracing.
  *
- * An array takes its storage along, and the counts of its elements; so does a reference. Objects without a count that
- * die by nobody's knowledge give up nothing: what they held stays until the end of the request, as they do.
+ * An array takes its storage along, and the counts of its elements; so do a reference and an object. What has no count, as
+ * closures and generators, and what has a destructor give up nothing: what they held stays until the end of the request, as they do.
  */
 #include "arena/arena_internal.h"
 
@@ -17,8 +17,7 @@ struct toll {
 };
 
 /** Other places than values may refer to it, or a destructor knows it. */
-#define HELD_OTHERWISE \
-    (SM_OBJECT_SHARED | SM_OBJECT_INTERNED | SM_OBJECT_COUNTED | SM_OBJECT_FINALIZABLE | SM_OBJECT_FINALIZED)
+#define HELD_OTHERWISE (SM_OBJECT_SHARED | SM_OBJECT_INTERNED | SM_OBJECT_FINALIZABLE | SM_OBJECT_FINALIZED)
 
 static const struct sm_type *type_of(const struct arena_policy *arena, const struct sm_object *object)
 {
@@ -58,10 +57,10 @@ static inline void drop(struct toll *toll, const struct sm_value *value, uint64_
         return;
     struct sm_object *object = sm_value_object(*value);
     if (object->count > 1) {
-        object->count -= object->count != SM_COUNT_MAX && (object->flags & SM_OBJECT_COUNTED) == 0;
+        object->count -= object->count != SM_COUNT_MAX && (object->flags & SM_OBJECT_FINALIZABLE) == 0;
         return;
     }
-    if ((object->flags & SM_OBJECT_COUNTED) != 0)
+    if ((object->flags & SM_OBJECT_FINALIZABLE) != 0)
         return;
     object->count = 0;
     if ((object->flags & (HELD_OTHERWISE | SM_OBJECT_ACYCLIC)) == SM_OBJECT_ACYCLIC)
