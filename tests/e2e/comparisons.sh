@@ -29,7 +29,7 @@ refused policy-table --workloads=chrun
 refused policy-table --trace=absent
 refused policy-table --out=/proc/absent
 "$scripts/arena-shapes" --help | grep "^usage: scripts/arena-shapes" >help
-for bad in --nonsense --runs=0 --scale=0 --load=0 --load=100 --traces=absent --workloads=fpm-pgae --out=/proc/absent; do
+for bad in --nonsense --runs=0 --scale=0 --loads=0 --loads=100 --seconds=0 --parts=memory --policies=arena --traces=absent --workloads=fpm-pgae --out=/proc/absent; do
     refused arena-shapes $bad
 done
 
@@ -40,7 +40,7 @@ done
 "$scripts/policy-table" --all --workloads='linked:objects=500;stack:depth=500,garbage=500' --alloc=2M --runs=2 \
     --policies='epoch:reclaim=inline;refcount' --out=. >table 2>>progress
 
-"$scripts/arena-shapes" --workloads=fpm-page:posts=1,comments=1,paragraphs=1 --runs=1 --out=. >shapes 2>>progress
+"$scripts/arena-shapes" --quick --workloads=fpm-page:posts=1,comments=1,paragraphs=1 --loads=50 --out=. >shapes 2>>progress
 
 /usr/bin/python3 - "$SAPIMEM_SOURCE_DIR" <<'PY'
 import json, pathlib, shutil, sys
@@ -76,10 +76,13 @@ shapes = json.load(open("arena-shapes.json"))["results"]["fpm-page:posts=1,comme
 assert len(shapes) == 10 and all(runs[0]["status"] == "ok" for runs in shapes.values()), shapes
 assert len({runs[0]["checksum"] for runs in shapes.values()}) == 1
 faults = {policy: runs[0]["minor_faults"] for policy, runs in shapes.items()}
-bursts = json.load(open("arena-shapes.json"))["bursts"]["fpm-page:posts=1,comments=1,paragraphs=1"]
-assert list(bursts) == list(shapes), bursts
-assert all(0 < runs[0]["p50_ns"] <= runs[0]["p99_ns"] for runs in bursts.values()), bursts
-assert len({runs[0]["checksum"] for runs in bursts.values()}) == 1
+burst, = json.load(open("arena-shapes.json"))["bursts"]
+assert burst["load_percent"] == 50 and 100 <= burst["requests"] <= 10000 and list(burst["policies"]) == list(shapes), burst
+for (run,) in burst["policies"].values():
+    for kind in "response", "service":
+        assert 0 < run[f"{kind}_p50_ns"] <= run[f"{kind}_p99_ns"] <= run[f"{kind}_max_ns"], run
+    assert run["response_max_ns"] >= run["service_max_ns"], run
+assert len({runs[0]["checksum"] for runs in burst["policies"].values()}) == 1
 assert faults["arena:shape=bump,pages=drop"] > faults["arena:shape=bump,pages=retain"] + 1000, faults
 assert open("arena-shapes.md").read().rstrip() == open("shapes").read().rstrip()
 PY
