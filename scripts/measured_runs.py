@@ -159,14 +159,15 @@ def table(header, lines, left=1):
 
 
 class Progress:
-    """A line on standard error: on a terminal until the next one, elsewhere one for each of many steps."""
+    """A line on standard error: on a terminal until the next one, elsewhere one for each of many steps. `total`: None, not known."""
 
-    def __init__(self, name, total):
+    def __init__(self, name, total=None):
         self.name, self.total, self.done, self.start = name, total, 0, time.monotonic()
 
     def step(self, what):
         self.done += 1
-        line = f"scripts/{self.name}: {self.done}/{self.total}, {time.monotonic() - self.start:.0f} s: {what}"
+        count = "" if self.total is None else f"{self.done}/{self.total}, "
+        line = f"scripts/{self.name}: {count}{time.monotonic() - self.start:.0f} s: {what}"
         if sys.stderr.isatty():
             print(f"\r{line}\033[K", end="", file=sys.stderr, flush=True)
         else:

@@ -11,6 +11,8 @@ from measured_runs import BadInput
 
 BUNDLE_SUFFIX = ".jsonl.xz"
 SCHEMA_VERSION = 1
+# What a run has many of, along its allocation clock.
+LONG = ("series", "cycles")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,10 +84,8 @@ def _parsed(source, text):
 def _bundle(path):
     try:
         with lzma.open(path, "rt", encoding="utf-8") as lines:
-            return [
-                _checked(f"{path}:{number}", _parsed(f"{path}:{number}", line))
-                for number, line in enumerate(lines, start=1)
-            ]
+            for number, line in enumerate(lines, start=1):
+                yield _checked(f"{path}:{number}", _parsed(f"{path}:{number}", line))
     except (lzma.LZMAError, EOFError, UnicodeDecodeError) as error:
         raise BadInput(f"{path}: expected a bundle of documents compressed by xz: {error}") from None
 
@@ -100,16 +100,21 @@ def _sources(path):
 
 def _read(path):
     if path.name.endswith(BUNDLE_SUFFIX):
-        return _bundle(path)
-    return [_checked(path, _parsed(path, path.read_text(encoding="utf-8")))]
+        yield from _bundle(path)
+    else:
+        yield _checked(path, _parsed(path, path.read_text(encoding="utf-8")))
 
 
-def load(paths):
-    """All runs of the files and folders `paths`, those of a folder by name; BadInput when one cannot be read or is empty."""
+def load(paths, reduced=None):
+    """All runs of the files and folders `paths`, those of a folder by name; BadInput when one cannot be read or is empty.
+
+    `reduced`: what is kept of each run, a function from Run to Run; thousands of whole documents are many GiB.
+    """
     runs = []
     for path in map(pathlib.Path, paths):
         try:
-            found = [run for source in _sources(path) for run in _read(source)]
+            every = (run for source in _sources(path) for run in _read(source))
+            found = list(map(reduced, every) if reduced else every)
         except (OSError, UnicodeDecodeError) as error:
             raise BadInput(f"{path}: {getattr(error, 'strerror', None) or error}") from None
         if not found:
@@ -124,3 +129,26 @@ def grouped(runs, *names):
     for run in runs:
         groups.setdefault(tuple(getattr(run, name) for name in names), []).append(run)
     return groups
+
+
+def evenly(points, count):
+    """At most `count` of them, evenly spaced, the first and the last among them; all when there are no more."""
+    if len(points) <= count:
+        return points
+    if count < 2:
+        return points[len(points) - count:]
+    return [points[index * (len(points) - 1) // (count - 1)] for index in range(count)]
+
+
+def thinned(document, count):
+    """A copy with at most `count` points of what it has many of; all else is as it was."""
+    return {name: evenly(value, count) if name in LONG else value for name, value in document.items()}
+
+
+def pack(path, documents):
+    """Write a bundle, whole or not at all: the same documents make the same bytes."""
+    partial = path.with_name(path.name + ".partial")
+    with lzma.open(partial, "wt", encoding="utf-8", newline="\n", preset=9, check=lzma.CHECK_CRC64) as lines:
+        for document in documents:
+            lines.write(json.dumps(document, separators=(",", ":"), ensure_ascii=False) + "\n")
+    partial.replace(path)

@@ -122,6 +122,11 @@ def summary(document, bins, holders=0, part="work"):
     }
 
 
+def file_name(title):
+    """Of the card with this title."""
+    return "".join(c if c.isalnum() or c in "-._" else "_" for c in title) + ".json"
+
+
 # ---- A measured program ----
 
 

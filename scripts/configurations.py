@@ -1,0 +1,131 @@
+"""Runs put together by what was configured: one configuration has one run for each invocation of it."""
+import dataclasses
+import math
+
+import intervals
+import measured_runs
+import result_set
+
+# What a run is alike in when its time may be set against another's: the same work on the same machine in the same block.
+WORK = ("workload", "seed", "alloc", "iterations", "requests", "seconds", "mutator_work", "workers", "arrivals", "cold_every", "max_requests",
+        "observers", "stall", "inject", "garbage")
+# What a configuration is alike in, beside its workload, policy, pacing and heap factor.
+SETTINGS = ("collector_threads", "observers", "stall", "workers", "memory_limit", "alloc", "requests", "iterations")
+
+
+def setting(run, name):
+    """Value of an option after defaulting; None where the document has none, as that of a refused cell."""
+    return run.document.get("config", {}).get(name, {}).get("value")
+
+
+def heap_factor(run):
+    factor = run.cell.get("heap_factor")
+    return setting(run, "heap_factor") if factor is None else factor
+
+
+def work(run):
+    """Runs with the same value did the same work in the same block, so that their times may be compared."""
+    return (run.workload, run.block, *(setting(run, name) for name in WORK[1:]))
+
+
+@dataclasses.dataclass(frozen=True)
+class Configuration:
+    workload: str
+    policy: str
+    pacing: str
+    heap_factor: float
+    settings: dict
+    runs: tuple
+
+    @property
+    def ok(self):
+        return [run for run in self.runs if run.is_ok]
+
+    @property
+    def failed(self):
+        return [run for run in self.runs if not run.is_ok]
+
+    @property
+    def is_plain(self):
+        """One process without observers: what the workload and the policy do alone."""
+        return not self.settings["observers"] and not self.settings["stall"] and self.settings["workers"] in (None, 1)
+
+    @property
+    def rule(self):
+        """Name of the pacing rule; None where there is none."""
+        return self.pacing.partition(":")[0] if self.pacing else None
+
+    @property
+    def degree(self):
+        """Number of the pacing rule, bytes of fixed:SIZE."""
+        return pacing_order(self.pacing)[1]
+
+    def values(self, figure):
+        """Of the runs that came to their end and have it; `figure` is a metric's name or a function of a run."""
+        read = figure if callable(figure) else lambda run: run.metric(figure)
+        return [value for value in map(read, self.ok) if value is not None]
+
+    def interval(self, figure):
+        """(median, low, high) with the 95 % interval; None where no run has the figure."""
+        values = self.values(figure)
+        return intervals.median_interval(values) if values else None
+
+
+def pacing_order(pacing):
+    """Key that sorts pacing by rule and then by its number; None comes first."""
+    rule, _, value = (pacing or "").partition(":")
+    try:
+        return rule, float(measured_runs.size(value)) if rule == "fixed" else float(value)
+    except (ValueError, IndexError):
+        return rule, math.inf if value or rule == "never" else 0.0
+
+
+def configurations(runs):
+    """All configurations, in the order in which their first runs come."""
+    groups = {}
+    for run in runs:
+        settings = {name: setting(run, name) for name in SETTINGS}
+        key = (run.workload, run.policy, run.pacing, heap_factor(run), *settings.values())
+        groups.setdefault(key, (settings, []))[1].append(run)
+    return [Configuration(*key[:4], settings, tuple(members)) for key, (settings, members) in _placed(groups).items()]
+
+
+def _placed(groups):
+    """Runs that were refused say no settings: they are put to the one configuration that has their cell's, if there is one."""
+    known, result = {}, {}
+    for key, (settings, members) in groups.items():
+        if any(value is not None for value in settings.values()):
+            known.setdefault(key[:4], []).append(key)
+            result[key] = (settings, list(members))
+    for key, (settings, members) in groups.items():
+        if key in result:
+            continue
+        same = known.get(key[:4], [])
+        target = result[same[0]] if len(same) == 1 else result.setdefault(key, (settings, []))
+        target[1].extend(members)
+    return result
+
+
+def by_workload(found):
+    """Configurations by workload, by name."""
+    groups = result_set.grouped(found, "workload")
+    return {name: groups[name,] for name, in sorted(groups)}
+
+
+def representative(found):
+    """One configuration for each policy and collector's threads: its default pacing or the middle one, and no limit or the widest."""
+    groups = {}
+    for one in found:
+        groups.setdefault((one.policy, one.settings["collector_threads"]), []).append(one)
+    return [_middle(members) for _, members in sorted(groups.items(), key=lambda item: tuple(map(str, item[0])))]
+
+
+def _middle(members):
+    members = [one for one in members if one.ok] or members
+    free = [one for one in members if one.heap_factor is None]
+    widest = max((one.heap_factor for one in members if one.heap_factor is not None), default=None)
+    members = free or [one for one in members if one.heap_factor == widest]
+    defaults = [one for one in members if one.pacing == "fixed:16M"]
+    fixed = [one for one in members if one.rule == "fixed"]
+    ordered = sorted(defaults or fixed or members, key=lambda one: pacing_order(one.pacing))
+    return ordered[len(ordered) // 2]

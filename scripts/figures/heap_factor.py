@@ -1,0 +1,62 @@
+"""Shared by the figures of overhead against the heap factor: a panel for each workload, and their geometric mean."""
+import configurations
+import figure_data as data
+import figure_style as look
+import overhead
+
+
+def drawn(results, clock, name):
+    limited = {workload: [one for one in members if one.heap_factor is not None] for workload, members in results.plain.items()}
+    limited = {workload: members for workload, members in limited.items() if any(one.interval(results.lbo(clock)) for one in members)}
+    data.need(limited, "a run with a heap factor")
+    free = {workload: [one for one in configurations.representative(results.plain[workload]) if one.heap_factor is None and one.ok]
+            for workload in limited}
+    figure, all_axes = look.panels([*limited, "all: geometric mean"])
+    every, styles = [one for group in (limited, free) for members in group.values() for one in members], look.Styles()
+    for label, policy in sorted({(_label(results, one), one.policy) for one in every}):
+        styles.of(label, policy)
+    for axes, workload in zip(all_axes, limited):
+        _draw_workload(axes, results, clock, limited[workload], free[workload], styles)
+    _draw_means(all_axes[-1], results, clock, limited, styles)
+    for axes in all_axes:
+        look.axis(axes, "x")
+        look.axis(axes, "y", log=True)
+    look.label_edges(all_axes, "limit, as a multiple of live", f"{name}, LBO")
+    what = (f"Overhead against the heap factor: {name} as a multiple of its lower bound (LBO) under a limit of so many times the live size; level lines are "
+            "without a limit. The mean is over workloads, only where all of them came to their end.")
+    handles = styles.handles() + ([look.failure_handle()] if any(one.failed for one in every) else [])
+    return figure, data.caption(what, every, data.MEDIANS), handles
+
+
+def _label(results, one):
+    return results.label(one) + ("" if one.heap_factor is not None else ", no limit")
+
+
+def _draw_workload(axes, results, clock, limited, free, styles):
+    lbo = results.lbo(clock)
+    for one in free:
+        band = one.interval(lbo)
+        if band:
+            axes.axhline(band[0], linewidth=0.9, **styles.line(_label(results, one), one.policy))
+    groups = {}
+    for one in sorted(limited, key=lambda one: one.heap_factor):
+        groups.setdefault(_label(results, one), []).append(one)
+    for label, along in groups.items():
+        known = [(one.heap_factor, one.interval(lbo)) for one in along if one.interval(lbo)]
+        if known:
+            look.curve(axes, *zip(*known), styles.of(label, along[0].policy))
+    failed = [one for one in limited for _ in one.failed]
+    look.mark_failures(axes, [styles.of(_label(results, one), one.policy) for one in failed], [one.heap_factor for one in failed])
+
+
+def _draw_means(axes, results, clock, limited, styles):
+    values = {workload: {(_label(results, one), one.policy, one.heap_factor): (one.interval(results.lbo(clock)) or [None])[0]
+                         if not one.failed else None for one in members} for workload, members in limited.items()}
+    curves = {}
+    for (label, policy, factor), mean in overhead.geometric_means(values).items():
+        if mean is not None:
+            curves.setdefault((label, policy), []).append((factor, mean))
+    for (label, policy), points in curves.items():
+        axes.plot(*zip(*sorted(points)), **styles.of(label, policy))
+    if not curves:
+        axes.text(0.5, 0.5, "no heap factor at which\nall came to their end", ha="center", va="center", transform=axes.transAxes, color=look.GREY)
