@@ -27,7 +27,7 @@ def draw_sizes(axes, pair, card, program, bins):
     axes.set_xlim(8, 2 * bins[-1])
     axes.set_xticks([8, 32, 128, 512, 2048])
     axes.minorticks_off()
-    shape(axes, f"{pair['workload']}, sizes: KS {pair['ks_size']:.2f}", "block size, bytes, Zend's bins (the last one is open)")
+    shape(axes, f"{pair['workload']}, sizes: KS {pair['ks_size']:.2f}", "block size, bytes")
 
 
 def draw_lifetimes(axes, pair, card, program, recording):
@@ -49,7 +49,7 @@ def draw_lifetimes(axes, pair, card, program, recording):
     axes.set_xlim(8, LONGEST)
     axes.set_xticks([2.0**n for n in range(4, 34, 6)])
     axes.minorticks_off()
-    shape(axes, f"lifetimes: KS {pair['ks_lifetime']:.2f}", "lifetime, bytes allocated meanwhile; what is missing to 100 % survives")
+    shape(axes, f"lifetimes: KS {pair['ks_lifetime']:.2f}", "lifetime, bytes allocated meanwhile")
     axes.legend(fontsize=7, loc="lower right", frameon=True, framealpha=0.9)
 
 
@@ -58,7 +58,8 @@ def caption(pairs, summaries):
     blocks = [summaries[pair["workload"]]["blocks"] for pair in pairs]
     return ("Workloads, synthetic against real PHP: distribution functions of block sizes and lifetimes, each generator (one run, every block counted, "
             f"{min(blocks):,} to {max(blocks):,} blocks) beside the program that it stands for, of whose lifetimes seven quantiles are known, and a recording "
-            "of it where there is one. KS: Kolmogorov-Smirnov distance. Counts, which no machine changes.")
+            "of it where there is one. Sizes in Zend's bins, the last one open; what lifetimes lack to 100 % survives. KS: Kolmogorov-Smirnov distance. "
+            "These are counts: the same on every machine.")
 
 
 def drawn(pairs, summaries, programs, bins):

@@ -1,11 +1,12 @@
 """What figures are drawn from: runs, their configurations under the names of the legend, and the sentences of captions."""
+import collections
 import dataclasses
 import functools
 
 import configurations
+import figure_style as look
 import overhead
 import result_set
-from figure_style import Missing
 
 POINTS_KEPT = 512
 FAILURES_NAMED = 6
@@ -52,18 +53,18 @@ class Results:
 
     @functools.cached_property
     def _threads(self):
-        """Numbers of collector's threads by policy."""
-        threads = {}
+        """Numbers of collector's threads by policy, the usual one first."""
+        counts = {}
         for one in self.found:
             if one.settings["collector_threads"] is not None:
-                threads.setdefault(one.policy, set()).add(one.settings["collector_threads"])
-        return threads
+                counts.setdefault(one.policy, collections.Counter())[one.settings["collector_threads"]] += 1
+        return {policy: [threads for threads, _ in counter.most_common()] for policy, counter in counts.items()}
 
     def label(self, one):
         """Policy, with what tells its configurations apart beside pacing and heap factor."""
-        count = one.settings["collector_threads"]
-        varies = len(self._threads.get(one.policy, ())) > 1
-        return f"{one.policy}, {count} threads" if varies and count is not None else one.policy
+        counts, count = self._threads.get(one.policy, ()), one.settings["collector_threads"]
+        # A refused run does not say; it stands with the usual number.
+        return one.policy if len(counts) < 2 or count in (None, counts[0]) else f"{one.policy}, collector threads: {count}"
 
     @functools.cached_property
     def _axes(self):
@@ -78,6 +79,12 @@ class Results:
         """The same with the axis along which its curve goes, where the policy has several."""
         several = len(self._axes.get(one.policy, ())) > 1
         return f"{self.label(one)}, {axis_of(one)}" if several else self.label(one)
+
+    def shown(self, has, what):
+        """By workload the representative configurations for which `has` is true, or whose runs failed; Missing where it is true of none."""
+        chosen = {workload: [one for one in configurations.representative(members) if has(one) or one.failed] for workload, members in self.plain.items()}
+        need(any(has(one) for members in chosen.values() for one in members), what)
+        return {workload: members for workload, members in chosen.items() if members}
 
     def curves(self, members):
         """{label: configurations in the order of their axis}, by label; those whose runs all failed too."""
@@ -97,14 +104,32 @@ def degree_text(one):
     return f"{one.heap_factor:g}x" if one.heap_factor is not None else (one.pacing or "").partition(":")[2]
 
 
+def setting_text(one):
+    """Pacing and heap factor, as far as it has them."""
+    return " ".join(filter(None, (one.pacing, f"at heap factor {one.heap_factor:g}" if one.heap_factor is not None else None)))
+
+
 def series(one):
     """Points of the first run that has any; [] where none has."""
     return next((run.document["series"] for run in one.runs if len(run.document.get("series") or []) > 1), [])
 
 
+def styles_of(named):
+    """Styles in the order of the labels, of (label, policy) pairs: the same pairs look the same in every figure."""
+    styles = look.Styles()
+    for label, policy in sorted(set(named)):
+        styles.of(label, policy)
+    return styles
+
+
+def failure_handles(members):
+    """The legend's entry for crosses, where there are any."""
+    return [look.failure_handle()] if any(one.failed for one in members) else []
+
+
 def need(condition, what):
     if not condition:
-        raise Missing(what)
+        raise look.Missing(what)
 
 
 # ---- Captions ----

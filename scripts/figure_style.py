@@ -10,7 +10,8 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402
 from matplotlib.lines import Line2D  # noqa: E402
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter  # noqa: E402
+from matplotlib.patheffects import withStroke  # noqa: E402
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, MultipleLocator, NullFormatter, PercentFormatter  # noqa: E402
 
 BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILION, PURPLE = (
     "#000000", "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7")
@@ -45,6 +46,7 @@ SETTINGS = {
     "pdf.fonttype": 42, "path.simplify": True, "errorbar.capsize": 2, "axes.spines.top": False, "axes.spines.right": False,
 }
 DPI = 150
+HALO = [withStroke(linewidth=1.5, foreground="white")]
 CAPTION_POINTS, LEGEND_POINTS, LINE_INCHES, PAD_INCHES = 7, 7.5, 0.14, 0.08
 
 
@@ -93,9 +95,9 @@ class Styles:
         order = list(self.by_label).index(label) if label in self.by_label else len(self.by_label)
         return {**self.of(label, policy), "markevery": (order * step // 4 % step, step), "markersize": 3.5}
 
-    def handles(self, line=True, mark=True):
-        return [Line2D([], [], label=label, **({**look, "marker": look["marker"] if mark else "", "linestyle": look["linestyle"] if line else ""}))
-                for label, look in self.by_label.items()]
+    def handles(self, unmarked=()):
+        """Entries of the legend; those of the labels in `unmarked` are lines alone."""
+        return [Line2D([], [], label=label, **{**look, "marker": "" if label in unmarked else look["marker"]}) for label, look in self.by_label.items()]
 
 
 def failure_handle():
@@ -105,16 +107,37 @@ def failure_handle():
 def mark_failures(axes, looks, at=None):
     """A cross for each failed cell along the panel's upper edge, in its policy's colour; at `at` on the x axis where that is known."""
     for index, look in enumerate(looks):
-        x, transform = (at[index], axes.get_xaxis_transform()) if at else (0.04 + 0.06 * (index % 16), axes.transAxes)
-        y = 0.97 - 0.05 * (index // 16 if not at else at[:index].count(at[index]))
-        axes.plot([x], [y], color=look["color"], marker="x", markersize=5.5, markeredgewidth=1.6, linestyle="", transform=transform, clip_on=False,
+        x, transform = (at[index], axes.get_xaxis_transform()) if at else (0.02 + 0.04 * (index % 25), axes.transAxes)
+        y = 1 - 0.05 * (index // 25 if not at else at[:index].count(at[index]))
+        axes.plot([x], [y], color=look["color"], marker="x", markersize=5, markeredgewidth=1.6, linestyle="", transform=transform, clip_on=False,
                   zorder=5)
 
 
-def whiskers(axes, x, y, look, **more):
-    """A point of two (median, low, high) with its intervals."""
-    axes.errorbar([x[0]], [y[0]], xerr=[[x[0] - x[1]], [x[2] - x[0]]], yerr=[[y[0] - y[1]], [y[2] - y[0]]], elinewidth=0.8,
-                  **{**look, "linestyle": "", **more})
+def whiskers(axes, xs, ys, look, **more):
+    """Points of (median, low, high) in both directions, with their intervals."""
+    middles, arms = [], []
+    for bands in (xs, ys):
+        middles.append([middle for middle, _, _ in bands])
+        arms.append([[middle - low for middle, low, _ in bands], [high - middle for middle, _, high in bands]])
+    axes.errorbar(*middles, xerr=arms[0], yerr=arms[1], elinewidth=0.8, **{**look, "linestyle": "", **more})
+
+
+def on_the_edge(axes, points, look):
+    """Points that a logarithmic axis has no place for, being 0: on its lower end. After the scales are set."""
+    low_x, low_y = axes.get_xlim()[0], axes.get_ylim()[0]
+    limits = axes.axis()
+    axes.plot([max(x, low_x) for x, _ in points], [max(y, low_y) for _, y in points], clip_on=False, **{**look, "linestyle": ""})
+    axes.axis(limits)
+
+
+def name_points(axes, named, nearest=0.11):
+    """Texts beside points, [(x, y, text, color)], without those too near to one that is there. After the scales are set."""
+    places = []
+    for x, y, text, color in named:
+        place = axes.transAxes.inverted().transform(axes.transData.transform((x, y)))
+        if all(abs(place - other).max() > nearest for other in places):
+            axes.annotate(text, (x, y), xytext=(3, 3), textcoords="offset points", fontsize=6, color=color, path_effects=HALO, zorder=6)
+            places.append(place)
 
 
 def curve(axes, xs, bands, look, **more):
@@ -135,6 +158,8 @@ def bytes_text(value, _=None):
 
 
 def ns_text(value, _=None):
+    if value == 0:
+        return "0"
     for unit, factor in (("s", 1e9), ("ms", 1e6), ("µs", 1e3)):
         if value >= factor:
             return f"{value / factor:.4g} {unit}"
@@ -142,10 +167,17 @@ def ns_text(value, _=None):
 
 
 def plain_text(value, _=None):
+    if value >= 10000:
+        return f"{value / 1000:,g}k"
     return f"{value:.4g}"
 
 
 FORMATS = {"bytes": bytes_text, "ns": ns_text, "plain": plain_text}
+
+
+def _binary_steps(span):
+    """About four ticks at multiples of a power of two, which are what round numbers of bytes are."""
+    return MultipleLocator(2.0 ** round(math.log2(span / 4)))
 
 
 def axis(axes, which, unit="plain", log=False, label=None):
@@ -158,12 +190,15 @@ def axis(axes, which, unit="plain", log=False, label=None):
         spread = math.log(high / low, base) if 0 < low < high < math.inf else 0
         # Less than a decade has no power of ten in it that could be labelled.
         subs = (1,) if base == 2 or spread > 1.5 else (1, 2, 5) if spread > 0.6 else (1, 1.5, 2, 3, 4, 5, 6, 8)
-        chosen.set_major_locator(LogLocator(base=base, subs=subs, numticks=6))
+        is_narrow = base == 2 and 0 < spread < 2
+        chosen.set_major_locator(_binary_steps(high - low) if is_narrow else LogLocator(base=base, subs=subs, numticks=6))
         chosen.set_minor_formatter(NullFormatter())
-        if base == 2:
+        if spread > 3 or base == 2:
             axes.tick_params(axis=which, which="minor", length=0)
+    elif unit == "bytes":
+        chosen.set_major_locator(_binary_steps(max(chosen.get_data_interval()[1], 1)))
     else:
-        chosen.set_major_locator(matplotlib.ticker.MaxNLocator(5, steps=[1, 2, 4, 8, 10] if unit == "bytes" else None))
+        chosen.set_major_locator(MaxNLocator(5))
     chosen.set_major_formatter(FuncFormatter(FORMATS[unit]))
     if label:
         chosen.set_label_text(label)
@@ -183,7 +218,7 @@ def panels(titles, height_inches=1.9, columns=None, width_inches=None):
     width = width_inches or {1: 5.2, 2: 6.4, 3: 7.4}.get(columns, 9.2)
     figure, grid = plt.subplots(rows, columns, figsize=(width, height_inches * rows), squeeze=False, layout="constrained")
     for axes, title in zip(grid.flat, titles):
-        axes.set_title(textwrap.fill(title, 40))
+        axes.set_title(textwrap.fill(title, int(width / columns * 12.5)))
     for unused in list(grid.flat)[len(titles):]:
         unused.set_axis_off()
     return figure, list(grid.flat)[:len(titles)]
@@ -205,7 +240,8 @@ def finish(figure, caption, handles=()):
     """Legend above the panels and caption below them, outside of what they take."""
     width, height = figure.get_size_inches()
     lines = textwrap.wrap(caption, int(width * 72 / (CAPTION_POINTS * 0.535)))
-    across = max(1, min(len(handles), int(width / 1.75)))
+    widest = max((len(handle.get_label()) for handle in handles), default=0)
+    across = max(1, min(len(handles), int(width / (0.75 + widest * LEGEND_POINTS * 0.56 / 72))))
     above = math.ceil(len(handles) / across) * LINE_INCHES * 1.15 + PAD_INCHES if handles else 0
     below = len(lines) * LINE_INCHES + 2 * PAD_INCHES
     height += above + below
@@ -220,6 +256,9 @@ def finish(figure, caption, handles=()):
 
 def save(figure, out, name):
     """NAME.pdf, NAME.png and NAME.svg in `out`, each whole or absent."""
+    # Laid out once, not for each file.
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
     for suffix in SUFFIXES:
         partial = out / f"{name}.{suffix}.partial"
         figure.savefig(partial, format=suffix, dpi=DPI, metadata=METADATA[suffix])

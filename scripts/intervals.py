@@ -3,6 +3,7 @@
 Sources: percentile bootstrap, Efron and Tibshirani 1993; slope, Theil 1950 and Sen 1968. scipy tells whether two
 samples differ (scipy.stats.mannwhitneyu).
 """
+import functools
 import sys
 
 try:
@@ -15,9 +16,12 @@ REPLICATES = 2000
 SEED = 1
 
 
+@functools.lru_cache(maxsize=16)
 def resamples(count, replicates=REPLICATES, seed=SEED):
-    """Indices of `replicates` samples of `count`, drawn with replacement; shape (replicates, count)."""
-    return numpy.random.default_rng(seed).integers(0, count, size=(replicates, count))
+    """Indices of `replicates` samples of `count`, drawn with replacement; shape (replicates, count), read-only."""
+    indices = numpy.random.default_rng(seed).integers(0, count, size=(replicates, count))
+    indices.flags.writeable = False
+    return indices
 
 
 def percentile_interval(values, level=0.95):

@@ -18,16 +18,14 @@ def draw(results):
     panels = {}
     for one in stalled:
         panels.setdefault((one.workload, one.settings["stall"]), []).append(one)
-    panels = {key: members for key, members in panels.items() if any(data.series(one) for one in members)}
-    data.need(panels, "a run with a stalled guard (--stall) and a series")
+    data.need(any(data.series(one) for one in stalled), "a run with a stalled guard (--stall) and a series")
     figure, all_axes = look.panels([f"{workload}, {stall}" for workload, stall in panels])
-    styles, every = look.Styles(), [one for members in panels.values() for one in members]
-    for label, policy in sorted({(_label(results, one, every), one.policy) for one in every}):
-        styles.of(label, policy)
+    every = [one for members in panels.values() for one in members]
+    styles = data.styles_of((_label(results, one, every), one.policy) for one in every)
     for axes, members in zip(all_axes, panels.values()):
         _draw_panel(axes, [(one, styles, _label(results, one, every)) for one in members])
         look.mark_failures(axes, [styles.of(_label(results, one, every), one.policy) for one in members for _ in one.failed])
-    look.label_edges(all_axes, "bytes allocated", "retired, not reusable: bytes")
+    look.label_edges(all_axes, "bytes allocated", "backlog, bytes")
     handles = [*styles.handles(), look.Line2D([], [], color=look.GREY, linestyle=":", label="the guard is taken")]
     if any(one.failed for one in every):
         handles.append(look.failure_handle())

@@ -1,7 +1,4 @@
 """Bounded mutator utilisation: the least share of any window of at least this length that is the program's."""
-import numpy
-
-import configurations
 import figure_data as data
 import figure_style as look
 import intervals
@@ -24,24 +21,23 @@ def points(one, name):
 
 
 def draw(results):
-    chosen = {workload: [one for one in configurations.representative(members) if points(one, "bmu")[0]] for workload, members in results.plain.items()}
-    chosen = {workload: members for workload, members in chosen.items() if members}
-    data.need(chosen, "a run with utilization (windows_ns, bmu)")
+    chosen = results.shown(lambda one: points(one, "bmu")[0], "a run with utilization (windows_ns, bmu)")
     figure, all_axes = look.panels(list(chosen))
-    styles, drawn = look.Styles(), [one for members in chosen.values() for one in members]
-    for label, policy in sorted({(results.label(one), one.policy) for one in drawn}):
-        styles.of(label, policy)
+    drawn = [one for members in chosen.values() for one in members]
+    styles = data.styles_of((results.label(one), one.policy) for one in drawn)
     for axes, members in zip(all_axes, chosen.values()):
         for one in members:
             windows, bands = points(one, "bmu")
+            if not windows:
+                continue
             look.curve(axes, windows, bands, styles.of(results.label(one), one.policy), markersize=3)
             short, lows = points(one, "mmu")
             axes.plot(short, [middle for middle, _, _ in lows], color=styles.of(results.label(one), one.policy)["color"], linewidth=0.6, alpha=0.7)
         look.axis(axes, "x", "ns", log=True)
         axes.set_ylim(-0.02, 1.03)
-        axes.yaxis.set_major_formatter(look.matplotlib.ticker.PercentFormatter(1))
+        axes.yaxis.set_major_formatter(look.PercentFormatter(1))
         look.mark_failures(axes, [styles.of(results.label(one), one.policy) for one in members for _ in one.failed])
     look.label_edges(all_axes, "window", "utilisation")
     what = ("Bounded mutator utilisation: the least share of the time that is the program's in any window of at least this length (thin lines: of exactly "
             "this length).")
-    return figure, data.caption(what, drawn, data.MEDIANS), styles.handles()
+    return figure, data.caption(what, drawn, data.MEDIANS), styles.handles() + data.failure_handles(drawn)

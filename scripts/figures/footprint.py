@@ -1,31 +1,29 @@
 """Footprint over the allocation clock: what each policy holds committed, and what is live."""
-import configurations
 import figure_data as data
 import figure_style as look
 
 
 def draw(results):
-    chosen = {workload: [one for one in configurations.representative(members) if data.series(one)] for workload, members in results.plain.items()}
-    chosen = {workload: members for workload, members in chosen.items() if members}
-    data.need(chosen, "a run with a series, without stalls and observers")
+    chosen = results.shown(data.series, "a run with a series, without stalls and observers")
     figure, all_axes = look.panels(list(chosen))
-    styles, drawn = look.Styles(), [one for members in chosen.values() for one in members]
-    for label, policy in sorted({(results.label(one), one.policy) for one in drawn}):
-        styles.of(label, policy)
+    drawn = [one for members in chosen.values() for one in members]
+    styles = data.styles_of((results.label(one), one.policy) for one in drawn)
     for axes, members in zip(all_axes, chosen.values()):
-        for one in members:
+        known = [one for one in members if data.series(one)]
+        for one in known:
             points = data.series(one)
             axes.plot([p["clock_bytes"] for p in points], [p["committed_bytes"] for p in points], linewidth=1,
-                      **{name: value for name, value in styles.sparse(results.label(one), one.policy, len(points)).items() if name != "linewidth"})
-        points = data.series(_live_of(members))
-        axes.fill_between([p["clock_bytes"] for p in points], [p["live_bytes"] for p in points], color=look.GREY, alpha=0.3, linewidth=0)
-        _scale(axes, members)
+                      **styles.sparse(results.label(one), one.policy, len(points)))
+        if known:
+            points = data.series(_live_of(known))
+            axes.fill_between([p["clock_bytes"] for p in points], [p["live_bytes"] for p in points], color=look.GREY, alpha=0.3, linewidth=0)
+            _scale(axes, known)
         look.mark_failures(axes, [styles.of(results.label(one), one.policy) for one in members for _ in one.failed])
     look.label_edges(all_axes, "bytes allocated", "bytes committed")
-    pacing = sorted({f"{results.label(one)} {one.pacing}" for one in drawn if one.pacing})
+    pacing = sorted({f"{results.label(one)} {data.setting_text(one)}" for one in drawn if one.pacing})
     what = (f"Footprint over the allocation clock: lines are bytes committed, the grey area is what is live under a policy that counts (else the first), "
             f"one run each, at most {data.POINTS_KEPT} points of its series. Pacing: {', '.join(pacing) or 'none'}.")
-    return figure, data.caption(what, drawn), styles.handles()
+    return figure, data.caption(what, drawn), styles.handles() + data.failure_handles(drawn)
 
 
 def _live_of(members):

@@ -5,14 +5,11 @@ from figures import trade_off
 
 
 def draw(results):
-    figure, all_axes, every, handles = trade_off.drawn(results, "peak_garbage_bytes", "pauses.p99_ns")
-    for axes in all_axes:
-        look.axis(axes, "x", "bytes", log=True)
-        look.axis(axes, "y", "ns", log=True)
+    figure, all_axes, every, handles = trade_off.drawn(results, "peak_garbage_bytes", "pauses.p99_ns", "bytes", "ns")
     look.label_edges(all_axes, "most garbage outstanding, bytes", "pause, 99th percentile")
     is_exact = [run.document.get("config", {}).get("garbage", {}).get("value") == "oracle" for one in every for run in one.ok]
     kind = "by the oracle of deaths" if all(is_exact) else "the most that a cycle found, backlog included" if not any(is_exact) else \
         "by the oracle where the run has one, else the most that a cycle found"
     what = (f"Garbage against pauses: the most garbage outstanding ({kind}) and the 99th percentile of the run's pauses; left and low is better. "
-            "A curve joins the values of one pacing rule, or of the heap factor, named at its ends.")
+            "A curve joins the values of one pacing rule, or of the heap factor, named at its ends; on an edge: 0.")
     return figure, data.caption(what, every, data.MEDIANS), handles

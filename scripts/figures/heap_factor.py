@@ -7,24 +7,25 @@ import overhead
 
 def drawn(results, clock, name):
     limited = {workload: [one for one in members if one.heap_factor is not None] for workload, members in results.plain.items()}
-    limited = {workload: members for workload, members in limited.items() if any(one.interval(results.lbo(clock)) for one in members)}
-    data.need(limited, "a run with a heap factor")
+    limited = {workload: members for workload, members in limited.items() if members}
+    finished = {workload: members for workload, members in limited.items() if any(one.ok for one in members)}
+    data.need(finished, "a run with a heap factor")
     free = {workload: [one for one in configurations.representative(results.plain[workload]) if one.heap_factor is None and one.ok]
             for workload in limited}
     figure, all_axes = look.panels([*limited, "all: geometric mean"])
-    every, styles = [one for group in (limited, free) for members in group.values() for one in members], look.Styles()
-    for label, policy in sorted({(_label(results, one), one.policy) for one in every}):
-        styles.of(label, policy)
+    every = [one for group in (limited, free) for members in group.values() for one in members]
+    styles = data.styles_of((_label(results, one), one.policy) for one in every)
     for axes, workload in zip(all_axes, limited):
         _draw_workload(axes, results, clock, limited[workload], free[workload], styles)
-    _draw_means(all_axes[-1], results, clock, limited, styles)
+    _draw_means(all_axes[-1], results, clock, finished, styles)
+    factors = sorted({one.heap_factor for members in limited.values() for one in members})
     for axes in all_axes:
-        look.axis(axes, "x")
+        axes.set_xticks(factors, [f"{factor:g}" for factor in factors])
         look.axis(axes, "y", log=True)
     look.label_edges(all_axes, "limit, as a multiple of live", f"{name}, LBO")
     what = (f"Overhead against the heap factor: {name} as a multiple of its lower bound (LBO) under a limit of so many times the live size; level lines are "
-            "without a limit. The mean is over workloads, only where all of them came to their end.")
-    handles = styles.handles() + ([look.failure_handle()] if any(one.failed for one in every) else [])
+            f"without a limit. The mean is over the {len(finished)} workloads that any policy finished under a limit, and only where all of these were finished.")
+    handles = styles.handles(unmarked={_label(results, one) for members in free.values() for one in members}) + data.failure_handles(every)
     return figure, data.caption(what, every, data.MEDIANS), handles
 
 
@@ -49,9 +50,9 @@ def _draw_workload(axes, results, clock, limited, free, styles):
     look.mark_failures(axes, [styles.of(_label(results, one), one.policy) for one in failed], [one.heap_factor for one in failed])
 
 
-def _draw_means(axes, results, clock, limited, styles):
+def _draw_means(axes, results, clock, finished, styles):
     values = {workload: {(_label(results, one), one.policy, one.heap_factor): (one.interval(results.lbo(clock)) or [None])[0]
-                         if not one.failed else None for one in members} for workload, members in limited.items()}
+                         if not one.failed else None for one in members} for workload, members in finished.items()}
     curves = {}
     for (label, policy, factor), mean in overhead.geometric_means(values).items():
         if mean is not None:

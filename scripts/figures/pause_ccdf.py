@@ -1,12 +1,11 @@
 """Pauses: the share of them that is longer than a duration (CCDF), beside the platform's own hiccups."""
 import numpy
 
-import configurations
 import figure_data as data
 import figure_style as look
 import intervals
 
-GRID_NS = numpy.logspace(2.5, 10, 120)
+GRID_NS = numpy.logspace(2, 10, 128)
 
 
 def tail_shares(histogram):
@@ -33,24 +32,19 @@ def histograms(one, name):
 def _draw_curve(axes, found, style):
     middle, low, high = band(found)
     shown = middle > 0
-    # A last point on the axis' lower edge, so that the longest pause is where the curve ends.
     axes.plot(GRID_NS[shown], middle[shown], **style)
     axes.fill_between(GRID_NS[shown], numpy.maximum(low[shown], 1e-9), high[shown], color=style["color"], alpha=0.15, linewidth=0)
     return middle[shown].min() if shown.any() else 1.0
 
 
 def draw(results):
-    chosen = {workload: [one for one in configurations.representative(members) if histograms(one, "pauses") or one.failed]
-              for workload, members in results.plain.items()}
-    chosen = {workload: members for workload, members in chosen.items() if any(histograms(one, "pauses") for one in members)}
-    data.need(chosen, "a run with pauses, without stalls and observers")
+    chosen = results.shown(lambda one: histograms(one, "pauses"), "a run with pauses, without stalls and observers")
     figure, all_axes = look.panels(list(chosen))
-    drawn, styles, has_floor = [one for members in chosen.values() for one in members], look.Styles(), False
-    for label, policy in sorted({(results.label(one), one.policy) for one in drawn}):
-        styles.of(label, policy)
+    drawn, has_floor = [one for members in chosen.values() for one in members], False
+    styles = data.styles_of((results.label(one), one.policy) for one in drawn)
     for axes, members in zip(all_axes, chosen.values()):
-        lowest = min(_draw_curve(axes, histograms(one, "pauses"), styles.sparse(results.label(one), one.policy, 60))
-                     for one in members if histograms(one, "pauses"))
+        lowest = min((_draw_curve(axes, histograms(one, "pauses"), styles.sparse(results.label(one), one.policy, 60))
+                      for one in members if histograms(one, "pauses")), default=0.1)
         floor = [histogram for one in members for histogram in histograms(one, "hiccups")]
         if floor:
             has_floor = True
@@ -60,9 +54,9 @@ def draw(results):
         axes.set_ylim(max(lowest * 0.7, 1e-7), 1.5)
         look.mark_failures(axes, [styles.of(results.label(one), one.policy) for one in members for _ in one.failed])
     look.label_edges(all_axes, "duration", "share that is longer")
-    handles = styles.handles() + ([look.Line2D([], [], label="hiccups of the platform", **_FLOOR)] if has_floor else [])
+    handles = styles.handles() + ([look.Line2D([], [], label="hiccups of the platform", **_FLOOR)] if has_floor else []) + data.failure_handles(drawn)
     note = "" if has_floor else " These results have no hiccups, so the platform's floor is not shown."
-    what = f"Pauses: share of a run's pauses that is longer than a duration, mean over the runs with bootstrap 95 % intervals, {data.count_text(drawn)}.{note}"
+    what = f"Pauses: share of a run's pauses that is longer than a duration, mean over the runs with bootstrap 95 % intervals, {data.count_text(drawn)}; a curve ends at the longest.{note}"
     return figure, data.caption(what, drawn), handles
 
 

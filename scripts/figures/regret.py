@@ -31,7 +31,7 @@ def _swept(results):
         for one in members:
             if one.heap_factor is None and one.pacing:
                 policies.setdefault(results.label(one), {}).setdefault(workload, []).append(one)
-    swept = {label: {workload: members for workload, members in rows.items() if len({one.pacing for one in members}) > 1 and any(one.ok for one in members)}
+    swept = {label: {workload: members for workload, members in rows.items() if len({one.pacing for one in members}) > 1}
              for label, rows in policies.items()}
     label = max(sorted(swept), key=lambda name: sum(map(len, swept[name].values())), default=None)
     return (label, swept[label]) if label and swept[label] else (None, {})
@@ -65,3 +65,4 @@ def _draw_map(axes, rows, pacings, figure_of):
     axes.set_xticks(range(len(pacings)), pacings, rotation=45, ha="right", rotation_mode="anchor")
     axes.grid(False)
     axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)

@@ -31,16 +31,15 @@ def draw(results):
     rows = {name: groups for name, groups in rows.items() if groups}
     data.need(rows, "runs that differ in workers, observers or collector threads alone")
     columns = (("throughput, of the fewest's", None, "plain"), ("CPU time, of the fewest's", None, "plain"), ("step, 99th percentile", response, "ns"))
-    figure, all_axes = look.panels([f"{title}" for _ in rows for title, _, _ in columns], columns=3, height_inches=2.0)
-    styles, every = look.Styles(), [one for groups in rows.values() for group in groups for one in group]
+    figure, all_axes = look.panels([title for _ in rows for title, _, _ in columns], columns=3, height_inches=2.0)
+    every = [one for groups in rows.values() for group in groups for one in group]
     labels = {id(group): _label(group[0], name) for name, groups in rows.items() for group in groups}
-    for label, policy in sorted({(labels[id(group)], group[0].policy) for groups in rows.values() for group in groups}):
-        styles.of(label, policy)
+    styles = data.styles_of((labels[id(group)], group[0].policy) for groups in rows.values() for group in groups)
     for row, (name, groups) in enumerate(rows.items()):
         figures = (_relative(throughput), _relative("cpu_ns"), lambda group: [one.interval(response) for one in group])
         for axes, bands_of, (_, _, unit) in zip(all_axes[3 * row:], figures, columns):
             _draw_panel(axes, groups, name, bands_of, unit, styles, labels)
-    return figure, data.caption(_WHAT, every, data.MEDIANS), styles.handles() + ([look.failure_handle()] if any(one.failed for one in every) else [])
+    return figure, data.caption(_WHAT, every, data.MEDIANS), styles.handles() + data.failure_handles(every)
 
 
 _WHAT = ("Scaling: runs that differ in the number of workers, observers or collector's threads alone; throughput is bytes allocated by second. Steps are "
@@ -73,4 +72,4 @@ def _draw_panel(axes, groups, name, bands_of, unit, styles, labels):
     axes.set_xlabel(AXES[name])
     look.axis(axes, "y", unit, log=unit == "ns")
     if unit == "plain":
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, axes.get_ylim()[1] * 1.05)

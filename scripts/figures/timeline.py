@@ -2,19 +2,21 @@
 import bisect
 import dataclasses
 
+import configurations
 import figure_data as data
 import figure_style as look
 
+MOST_CYCLES = 120
 KINDS = {"young": (look.SKY, "o", "young cycle"), "full": (look.VERMILION, "s", "full cycle"), "fallback": (look.BLACK, "D", "full cycle, finished by a stop")}
 
 
 def chosen_run(results):
-    """The run with the most full cycles among those of epoch with a series and at most 120 cycles, else with the fewest cycles."""
-    runs = [run for members in results.plain.values() for one in members if one.policy.startswith("epoch") for run in one.ok
-            if len(run.document.get("series") or []) > 1 and run.document.get("cycles")]
-    few = [run for run in runs if len(run.document["cycles"]) <= 120]
+    """Of the representative runs of epoch with at most so many cycles that they are told apart, the one with the most full cycles."""
+    runs = [run for members in results.plain.values() for one in configurations.representative(members) if one.policy.startswith("epoch")
+            for run in one.ok if len(run.document.get("series") or []) > 1 and run.document.get("cycles")]
+    few = [run for run in runs if len(run.document["cycles"]) <= MOST_CYCLES]
     if few:
-        return max(few, key=lambda run: sum(cycle["kind"] == "full" for cycle in run.document["cycles"]))
+        return max(few, key=lambda run: sum(cycle["kind"] == "full" and cycle["is_concurrent"] for cycle in run.document["cycles"]))
     return min(runs, key=lambda run: len(run.document["cycles"]), default=None)
 
 
