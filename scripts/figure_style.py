@@ -9,9 +9,12 @@ import matplotlib
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402
+from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: E402
+from matplotlib.backends.backend_pdf import FigureCanvasPdf  # noqa: E402
+from matplotlib.backends.backend_svg import FigureCanvasSVG  # noqa: E402
 from matplotlib.lines import Line2D  # noqa: E402
 from matplotlib.patheffects import withStroke  # noqa: E402
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, MultipleLocator, NullFormatter, PercentFormatter  # noqa: E402
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, MultipleLocator, NullFormatter, NullLocator, PercentFormatter  # noqa: E402
 
 BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILION, PURPLE = (
     "#000000", "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7")
@@ -32,7 +35,7 @@ UNKNOWN = (GREY, "*", (0, (1, 3)))
 VARIANT_MARKS = ("", "D", "X", "P", "v", "<", ">", "p", "h")
 VARIANT_LINES = ("", "--", ":", "-.", (0, (5, 1)), (0, (1, 1)), (0, (3, 1, 1, 1)), (0, (8, 2)), (0, (2, 3)))
 
-SUFFIXES = ("pdf", "png", "svg")
+CANVASES = {"pdf": FigureCanvasPdf, "png": FigureCanvasAgg, "svg": FigureCanvasSVG}
 # Dates and the program's version would make other bytes of the same figure.
 METADATA = {
     "pdf": {"Creator": None, "Producer": None, "CreationDate": None},
@@ -194,7 +197,7 @@ def axis(axes, which, unit="plain", log=False, label=None):
         chosen.set_major_locator(_binary_steps(high - low) if is_narrow else LogLocator(base=base, subs=subs, numticks=6))
         chosen.set_minor_formatter(NullFormatter())
         if spread > 3 or base == 2:
-            axes.tick_params(axis=which, which="minor", length=0)
+            chosen.set_minor_locator(NullLocator())
     elif unit == "bytes":
         chosen.set_major_locator(_binary_steps(max(chosen.get_data_interval()[1], 1)))
     else:
@@ -256,11 +259,12 @@ def finish(figure, caption, handles=()):
 
 def save(figure, out, name):
     """NAME.pdf, NAME.png and NAME.svg in `out`, each whole or absent."""
-    # Laid out once, not for each file.
+    # Laid out once, not for each file; nor drawn twice for each, as savefig does it.
+    figure.set_dpi(DPI)
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
-    for suffix in SUFFIXES:
+    for suffix, canvas in CANVASES.items():
         partial = out / f"{name}.{suffix}.partial"
-        figure.savefig(partial, format=suffix, dpi=DPI, metadata=METADATA[suffix])
+        getattr(canvas(figure), f"print_{suffix}")(partial, metadata=METADATA[suffix])
         partial.replace(out / f"{name}.{suffix}")
     plt.close(figure)
