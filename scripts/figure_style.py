@@ -265,6 +265,8 @@ def save(figure, out, name):
     figure.set_layout_engine("none")
     for suffix, canvas in CANVASES.items():
         partial = out / f"{name}.{suffix}.partial"
+        # Those of vectors leave theirs behind.
+        figure.set_dpi(DPI)
         getattr(canvas(figure), f"print_{suffix}")(partial, metadata=METADATA[suffix])
         partial.replace(out / f"{name}.{suffix}")
     plt.close(figure)

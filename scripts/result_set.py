@@ -148,7 +148,7 @@ def thinned(document, count):
 def pack(path, documents):
     """Write a bundle, whole or not at all: the same documents make the same bytes."""
     partial = path.with_name(path.name + ".partial")
-    with lzma.open(partial, "wt", encoding="utf-8", newline="\n", preset=9, check=lzma.CHECK_CRC64) as lines:
+    with lzma.open(partial, "wt", encoding="utf-8", newline="\n", check=lzma.CHECK_CRC64) as lines:
         for document in documents:
             lines.write(json.dumps(document, separators=(",", ":"), ensure_ascii=False) + "\n")
     partial.replace(path)
