@@ -35,7 +35,7 @@ run() {
 number=0
 for workload in churn:objects=2k churn:objects=8k cli-queue:scale=1,cache=50; do
     for arguments in "epoch --pacing=fixed:1M" "epoch --pacing=fixed:2M" "epoch --pacing=fixed:1M --collector-threads=0" \
-        "epoch --observers=1" "epoch --observers=1 --stall=observer-0:3M:20ms" "refcount" "marksweep --heap-factor=8" "marksweep --heap-factor=12"; do
+        "epoch --observers=1" "epoch --observers=1 --stall=observer-0:3M:20ms" "refcount" "marksweep --heap-factor=20" "marksweep --heap-factor=30"; do
         number=$((number + 1))
         # shellcheck disable=SC2086
         run --workload=$workload --policy=$arguments --json=sweep/runs/$number.json || fail "$workload $arguments"
@@ -49,7 +49,7 @@ for path in pathlib.Path("sweep/runs").glob("*.json"):
     document["hiccups"] = document["pauses"] if document["pauses"]["count"] else {"buckets": []}
     document["utilization"] = {"windows_ns": [1000000, 10000000, 10**12], "mmu": [0.5, 0.7, None], "bmu": [0.4, 0.7, None]}
     path.write_text(json.dumps(document))
-cell = {"policy": "marksweep", "workload": "churn:objects=2k", "pacing": None, "heap_factor": 8, "invocation": 1, "block": 0}
+cell = {"policy": "marksweep", "workload": "churn:objects=2k", "pacing": None, "heap_factor": 20, "invocation": 1, "block": 0}
 failed = {"schema_version": 1, "status": "oom", "error": "no memory", "cell": cell}
 pathlib.Path("sweep/runs/failed.json").write_text(json.dumps(failed))
 PY
@@ -67,7 +67,7 @@ for name in footprint lbo-cpu timeline; do
 done
 [[ -z $(find . -name '*.partial') ]] || fail "partial files were left"
 ! grep -qiE '20[0-9]{2}-[01][0-9]-[0-3][0-9]T|matplotlib v' first/*.svg || fail "a date or version in an SVG"
-grep -q 'n = .* runs\? a point.*Failed (crosses): churn:objects=2k marksweep heap factor 8 (oom).*Machine: ' first/lbo-cpu.txt || fail "$(cat first/lbo-cpu.txt)"
+grep -q 'n = .* runs\? a point.*Failed (crosses): churn:objects=2k marksweep heap factor 20 (oom).*Machine: ' first/lbo-cpu.txt || fail "$(cat first/lbo-cpu.txt)"
 
 # A bundle draws what its documents draw, where nothing was thinned.
 "$SAPIMEM_SOURCE_DIR/scripts/pack-results" sweep --out=sweep.jsonl.xz --series-points=4096 >packed
