@@ -186,10 +186,11 @@ def _binary_steps(span):
 def axis(axes, which, unit="plain", log=False, label=None):
     """Scale, tick labels in units, and label of the "x" or "y" axis."""
     chosen = getattr(axes, f"{which}axis")
-    if log:
+    low, high = sorted(chosen.get_data_interval())
+    # A panel without points, as where all failed, has no logarithm.
+    if log and 0 < high < math.inf:
         base = 2 if unit == "bytes" else 10
         (axes.set_xscale if which == "x" else axes.set_yscale)("log", base=base)
-        low, high = sorted(chosen.get_data_interval())
         spread = math.log(high / low, base) if 0 < low < high < math.inf else 0
         # Less than a decade has no power of ten in it that could be labelled.
         subs = (1,) if base == 2 or spread > 1.5 else (1, 2, 5) if spread > 0.6 else (1, 1.5, 2, 3, 4, 5, 6, 8)
