@@ -199,6 +199,8 @@ def axis(axes, which, unit="plain", log=False, label=None):
         chosen.set_minor_formatter(NullFormatter())
         if spread > 3 or base == 2:
             chosen.set_minor_locator(NullLocator())
+    elif log:
+        chosen.set_ticks([])
     elif unit == "bytes":
         chosen.set_major_locator(_binary_steps(max(chosen.get_data_interval()[1], 1)))
     else:
