@@ -15,10 +15,10 @@ static const char usage[] =
     "a document.\n"
     "Exit: 0 whatever was found, 2 for anything else on the command line.";
 
-const char *hx_verdict_name(enum hx_verdict verdict)
+const char *hx_soundness_name(enum hx_soundness verdict)
 {
     static const char *const names[] = {
-        [HX_VERDICT_OK] = "ok", [HX_VERDICT_WARNING] = "warning", [HX_VERDICT_UNKNOWN] = "unknown"};
+        [HX_SOUNDNESS_OK] = "ok", [HX_SOUNDNESS_WARNING] = "warning", [HX_SOUNDNESS_UNKNOWN] = "unknown"};
     return names[verdict];
 }
 
@@ -39,8 +39,8 @@ static void print_findings(const struct hx_findings *findings)
     size_t warning_count = 0;
     for (size_t i = 0; i < findings->count; i++) {
         const struct hx_finding *finding = &findings->list[i];
-        warning_count += finding->verdict == HX_VERDICT_WARNING;
-        printf("%-8s %-12s %s", hx_verdict_name(finding->verdict), finding->check, finding->detail);
+        warning_count += finding->verdict == HX_SOUNDNESS_WARNING;
+        printf("%-8s %-12s %s", hx_soundness_name(finding->verdict), finding->check, finding->detail);
         if (finding->advice != NULL)
             printf("; %s", finding->advice);
         putchar('\n');

@@ -6,15 +6,15 @@
 #include "histogram.h"
 #include "noise.h"
 
-enum hx_verdict { HX_VERDICT_OK, HX_VERDICT_WARNING, HX_VERDICT_UNKNOWN };
+enum hx_soundness { HX_SOUNDNESS_OK, HX_SOUNDNESS_WARNING, HX_SOUNDNESS_UNKNOWN };
 
 /** "ok", "warning", "unknown". */
-const char *hx_verdict_name(enum hx_verdict verdict);
+const char *hx_soundness_name(enum hx_soundness verdict);
 
 /** What a check found. */
 struct hx_finding {
     const char *check;
-    enum hx_verdict verdict;
+    enum hx_soundness verdict;
     char detail[200];
     const char *advice; /**< NULL: nothing to do */
 };

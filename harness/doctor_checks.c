@@ -18,22 +18,22 @@ struct examined {
     const struct hx_watched *watched;
 };
 
-static void find(struct hx_finding *finding, enum hx_verdict verdict, const char *advice, const char *format, ...)
+static void find(struct hx_finding *finding, enum hx_soundness verdict, const char *advice, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
-static void find(struct hx_finding *finding, enum hx_verdict verdict, const char *advice, const char *format, ...)
+static void find(struct hx_finding *finding, enum hx_soundness verdict, const char *advice, const char *format, ...)
 {
     va_list arguments;
     finding->verdict = verdict;
-    finding->advice = verdict == HX_VERDICT_OK ? NULL : advice;
+    finding->advice = verdict == HX_SOUNDNESS_OK ? NULL : advice;
     va_start(arguments, format);
     vsnprintf(finding->detail, sizeof(finding->detail), format, arguments);
     va_end(arguments);
 }
 
-static enum hx_verdict warn_if(bool is_bad)
+static enum hx_soundness warn_if(bool is_bad)
 {
-    return is_bad ? HX_VERDICT_WARNING : HX_VERDICT_OK;
+    return is_bad ? HX_SOUNDNESS_WARNING : HX_SOUNDNESS_OK;
 }
 
 static const struct hx_fact *fact(const struct examined *examined, const char *name)
@@ -56,7 +56,7 @@ static void check_governor(const struct examined *examined, struct hx_finding *f
 {
     const struct hx_fact *governor = fact(examined, "governor");
     if (governor == NULL) {
-        find(finding, HX_VERDICT_UNKNOWN, NULL, "the system tells no frequency governor");
+        find(finding, HX_SOUNDNESS_UNKNOWN, NULL, "the system tells no frequency governor");
         return;
     }
     find(finding, warn_if(strcmp(governor->text, "performance") != 0), "cpupower frequency-set -g performance", "%s",
@@ -67,7 +67,7 @@ static void check_turbo(const struct examined *examined, struct hx_finding *find
 {
     const struct hx_fact *turbo = fact(examined, "turbo");
     if (turbo == NULL) {
-        find(finding, HX_VERDICT_UNKNOWN, NULL, "the system does not tell whether the CPU may overclock itself");
+        find(finding, HX_SOUNDNESS_UNKNOWN, NULL, "the system does not tell whether the CPU may overclock itself");
         return;
     }
     find(finding, warn_if(turbo->count != 0),
@@ -79,7 +79,7 @@ static void check_virtual(const struct examined *examined, struct hx_finding *fi
 {
     const struct hx_fact *virtualised = fact(examined, "virtualised");
     if (virtualised == NULL) {
-        find(finding, HX_VERDICT_UNKNOWN, NULL, "the CPU does not tell whether it is a virtual one");
+        find(finding, HX_SOUNDNESS_UNKNOWN, NULL, "the CPU does not tell whether it is a virtual one");
         return;
     }
     find(finding, warn_if(virtualised->count != 0),
@@ -91,7 +91,7 @@ static void check_steal(const struct examined *examined, struct hx_finding *find
 {
     const struct hx_watched *watched = examined->watched;
     if (!watched->begin.is_known) {
-        find(finding, HX_VERDICT_UNKNOWN, NULL, "no /proc/stat");
+        find(finding, HX_SOUNDNESS_UNKNOWN, NULL, "no /proc/stat");
         return;
     }
     double stolen = hx_machine_stolen(&watched->begin, &watched->end);
@@ -103,7 +103,7 @@ static void check_quota(const struct examined *examined, struct hx_finding *find
 {
     const struct hx_fact *quota = hx_context_find(examined->context, "cgroup", "cpu_max");
     if (quota == NULL) {
-        find(finding, HX_VERDICT_UNKNOWN, NULL, "no cpu.max of a cgroup of version 2");
+        find(finding, HX_SOUNDNESS_UNKNOWN, NULL, "no cpu.max of a cgroup of version 2");
         return;
     }
     find(finding, warn_if(strncmp(quota->text, "max", 3) != 0), "lift cpu.max: a run that uses up its quota is stopped",
@@ -116,7 +116,7 @@ static void check_load(const struct examined *examined, struct hx_finding *findi
 {
     const struct hx_fact *load = fact(examined, "load_average");
     if (load == NULL) {
-        find(finding, HX_VERDICT_UNKNOWN, NULL, "no load average");
+        find(finding, HX_SOUNDNESS_UNKNOWN, NULL, "no load average");
         return;
     }
     find(finding, warn_if(load->real > 0.5), "wait until what ran before has ended, a minute or so",
@@ -127,7 +127,7 @@ static void check_others(const struct examined *examined, struct hx_finding *fin
 {
     const struct hx_watched *watched = examined->watched;
     if (!watched->begin.is_known) {
-        find(finding, HX_VERDICT_UNKNOWN, NULL, "no /proc/stat");
+        find(finding, HX_SOUNDNESS_UNKNOWN, NULL, "no /proc/stat");
         return;
     }
     double others = hx_machine_others(&watched->begin, &watched->end);
@@ -140,7 +140,7 @@ static void check_hiccups(const struct examined *examined, struct hx_finding *fi
     const struct hx_histogram *hiccups = &examined->watched->hiccups_ns;
     char p50[HX_QUANTITY_BYTES], p99[HX_QUANTITY_BYTES], max[HX_QUANTITY_BYTES];
     if (hiccups->count == 0) {
-        find(finding, HX_VERDICT_UNKNOWN, NULL, "the system refused a thread");
+        find(finding, HX_SOUNDNESS_UNKNOWN, NULL, "the system refused a thread");
         return;
     }
     uint64_t p99_ns = hx_histogram_quantile(hiccups, 0.99);
@@ -155,7 +155,7 @@ static void check_huge_pages(const struct examined *examined, struct hx_finding 
 {
     const struct hx_fact *pages = fact(examined, "transparent_huge_pages");
     if (pages == NULL) {
-        find(finding, HX_VERDICT_OK, NULL, "the kernel has no transparent huge pages");
+        find(finding, HX_SOUNDNESS_OK, NULL, "the kernel has no transparent huge pages");
         return;
     }
     find(finding, warn_if(strcmp(pages->text, "always") == 0),
@@ -167,7 +167,7 @@ static void check_layout(const struct examined *examined, struct hx_finding *fin
 {
     const struct hx_fact *aslr = fact(examined, "aslr");
     if (aslr == NULL) {
-        find(finding, HX_VERDICT_UNKNOWN, NULL, "the system does not tell whether addresses are random");
+        find(finding, HX_SOUNDNESS_UNKNOWN, NULL, "the system does not tell whether addresses are random");
         return;
     }
     find(finding, warn_if(aslr->count != 0),
@@ -182,7 +182,7 @@ static void check_swap(const struct examined *examined, struct hx_finding *findi
     (void)examined;
     if (!hx_proc_read("/proc/meminfo", info, sizeof(info)) || !hx_proc_field(info, "SwapTotal:", &total) ||
         !hx_proc_field(info, "SwapFree:", &left)) {
-        find(finding, HX_VERDICT_UNKNOWN, NULL, "no /proc/meminfo");
+        find(finding, HX_SOUNDNESS_UNKNOWN, NULL, "no /proc/meminfo");
         return;
     }
     find(finding, warn_if(total != 0), "swapoff -a: what is swapped out is missing in RSS",
@@ -238,9 +238,9 @@ static void check_environment(const struct examined *examined, struct hx_finding
         first = count++ == 0 ? context->facts[i].name : first;
     }
     if (count == 0)
-        find(finding, HX_VERDICT_OK, NULL, "no variables that change how memory is allocated");
+        find(finding, HX_SOUNDNESS_OK, NULL, "no variables that change how memory is allocated");
     else
-        find(finding, HX_VERDICT_WARNING, "unset them",
+        find(finding, HX_SOUNDNESS_WARNING, "unset them",
              "%zu variable%s that change%s how memory is allocated, %s first", count, hx_plural_s(count),
              count == 1 ? "s" : "", first);
 }

@@ -8,10 +8,10 @@ bool hx_json_doctor_write(const struct hx_findings *findings, const struct hx_hi
     json_int_t warning_count = 0;
     for (size_t i = 0; i < findings->count; i++) {
         const struct hx_finding *finding = &findings->list[i];
-        warning_count += finding->verdict == HX_VERDICT_WARNING;
+        warning_count += finding->verdict == HX_SOUNDNESS_WARNING;
         json_array_append_new(checks,
                               json_pack("{s:s, s:s, s:o, s:o}", "check", finding->check, "verdict",
-                                        hx_verdict_name(finding->verdict), "detail", hx_json_text(finding->detail),
+                                        hx_soundness_name(finding->verdict), "detail", hx_json_text(finding->detail),
                                         "advice", hx_json_text(finding->advice)));
     }
     return hx_json_dump(json_pack("{s:o, s:I, s:o}", "checks", checks, "warnings", warning_count, "hiccups",
