@@ -275,6 +275,14 @@ static void guard_link(struct sm_guards *guards, struct sm_guard *guard)
     pthread_mutex_unlock(&guards->lock);
 }
 
+bool sm_guards_have_observers(struct sm_manager *mm)
+{
+    pthread_mutex_lock(&mm->guards.lock);
+    bool have_observers = mm->guards.observer_count != 0;
+    pthread_mutex_unlock(&mm->guards.lock);
+    return have_observers;
+}
+
 static void guard_unlink(struct sm_guards *guards, struct sm_guard *guard)
 {
     pthread_mutex_lock(&guards->lock);

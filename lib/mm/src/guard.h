@@ -105,6 +105,14 @@ void sm_guards_detach_owner(struct sm_manager *mm);
 /** Let observers in: turn publication of stores on and wake those who wait. Threads: owner. */
 void sm_guards_allow(struct sm_manager *mm);
 
+/**
+ * Whether an observer is registered with this manager.
+ *
+ * One that registers later takes the guards' lock after this look, so it sees all that the owner had unlinked before.
+ * Threads: owner.
+ */
+bool sm_guards_have_observers(struct sm_manager *mm);
+
 /** The longest-pinned guard but the owner's; false when there is none. Threads: owner. */
 bool sm_guards_oldest_observer(struct sm_manager *mm, struct sm_guard_report *report);
 

@@ -271,6 +271,13 @@ sm_status sm_request_begin(struct sm_manager *mm)
     return SM_OK;
 }
 
+void sm_count_boot_dead(struct sm_manager *mm, const struct sm_object *object)
+{
+    SM_ASSERT(mm->request_open && mm->request_live_objects > 0);
+    mm->request_live_bytes -= object->payload_bytes;
+    mm->request_live_objects--;
+}
+
 /* Under a bulk free every object of the request dies at once, without being looked at. */
 static void count_bulk_free(struct sm_manager *mm)
 {
@@ -314,6 +321,9 @@ sm_status sm_request_end(struct sm_manager *mm)
         sm_recorder_close_path(mm, path);
     if (bulk_free)
         count_bulk_free(mm);
+    /* What the request left allocated does not bring the next cycle forward. */
+    if (bulk_free && sm_has(mm, SM_CAP_COLLECT))
+        sm_cycle_set_deadlines(mm, 0);
     mm->request_open = false;
     mm->counters.request_count++;
     return SM_OK;

@@ -65,6 +65,9 @@ static inline void sm_note_death(struct sm_manager *mm, struct sm_object *object
         sm_record_death(mm, object);
 }
 
+/** An object that lived before the open request dies inside it: what the end of the request frees as a whole is less that one. */
+void sm_count_boot_dead(struct sm_manager *mm, const struct sm_object *object);
+
 static inline bool sm_on_owner_thread(const struct sm_manager *mm)
 {
     return pthread_equal(mm->owner_thread, pthread_self()) != 0;

@@ -20,6 +20,8 @@ static void mark_all(struct epoch_policy *epoch, enum sm_trigger trigger)
     if (trigger == SM_TRIGGER_EMERGENCY && is_told)
         marker->kept_bits = EPOCH_RECENT;
     sm_roots_enumerate(mm, &marker->roots);
+    if (epoch->region.is_open)
+        epoch_region_visit_boot(epoch);
     if (trigger == SM_TRIGGER_EMERGENCY) {
         epoch_heap_walk_recent(&epoch->heap, visit_recent, epoch);
         epoch->heap.recent_count =
@@ -127,6 +129,8 @@ static void run(struct epoch_policy *epoch, enum sm_trigger trigger, struct sm_c
     record_marking(epoch, record);
     retire_unmarked(epoch, &batch, record);
     epoch->young.since_bytes = sm_hot(epoch->base.mm)->alloc_bytes;
+    if (epoch->region.is_open)
+        epoch_region_note_full(epoch);
 }
 
 /* Where a test collects before every allocation, looking at the whole heap each time would be most of its time. */

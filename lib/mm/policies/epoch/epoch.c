@@ -62,6 +62,14 @@ static const struct sm_option options[] = {
      .choices = marking_names,
      .help = "full cycles that the threshold asks for: beside the program (by the collector's thread, or in slices "
              "without one), or with the program stopped"},
+    {.key = "region",
+     .kind = SM_OPTION_SIZE,
+     .unit = "bytes",
+     .default_text = "0",
+     .minimum = 0,
+     .maximum = 1099511627776.0,
+     .help = "under FPM: requests go as a whole, and have cycles only once they have taken so much (with reclaim=inline "
+             "and marking=stop, whatever those say); 0: requests are nothing special"},
     {.key = "debug",
      .kind = SM_OPTION_CHOICE,
      .unit = "",
@@ -70,9 +78,19 @@ static const struct sm_option options[] = {
      .help = "what happens to reusable memory: overwritten and checked, or never used again"},
 };
 
+static const struct sm_policy_ops region_table;
+
+/* Where no requests are served a region would never end. */
+static uint64_t region_bytes_of(struct sm_manager *mm, const struct sm_option_values *values)
+{
+    return sm_manager_sapi(mm) == SM_SAPI_FPM ? sm_option_count(values, "region") : 0;
+}
+
 static void init_from_options(struct epoch_policy *epoch, struct sm_manager *mm, const struct sm_option_values *values)
 {
-    epoch->base.ops = &sm_policy_epoch;
+    epoch->region.limit_bytes = region_bytes_of(mm, values);
+    bool is_region = epoch->region.limit_bytes != 0;
+    epoch->base.ops = is_region ? &region_table : &sm_policy_epoch;
     epoch->base.mm = mm;
     epoch->creator = getpid();
     epoch->flavor = epoch_flavor_get((size_t)sm_option_count(values, "flavor"));
@@ -80,7 +98,7 @@ static void init_from_options(struct epoch_policy *epoch, struct sm_manager *mm,
     epoch->stall_report_ns = sm_option_count(values, "stall-report") * EPOCH_MILLISECOND_NS;
     epoch->young.choice = (enum epoch_young_choice)sm_option_count(values, "young");
     epoch->young.nursery_option_bytes = epoch->young.nursery_max_bytes = sm_option_count(values, "nursery");
-    epoch->beside.is_allowed = sm_option_count(values, "marking") == 0;
+    epoch->beside.is_allowed = sm_option_count(values, "marking") == 0 && !is_region;
     epoch_bounds_set(epoch, 0); /* the threshold is not known yet; each cycle sets them anew */
 }
 
@@ -106,6 +124,8 @@ static sm_status create(struct sm_manager *mm, const struct sm_option_values *va
     init_from_options(epoch, mm, values);
     epoch_heap_init(&epoch->heap, mm, (enum epoch_debug)sm_option_count(values, "debug"));
     enum epoch_backend backend = (enum epoch_backend)sm_option_count(values, "reclaim");
+    if (epoch->region.limit_bytes != 0)
+        backend = EPOCH_BACKEND_INLINE;
     sm_status status = epoch_reclaimer_create(mm, &epoch->heap, epoch->flavor, backend, &epoch->reclaimer);
     if (status == SM_OK && (status = start_collector(epoch)) != SM_OK)
         epoch_reclaimer_destroy(epoch->reclaimer);
@@ -291,37 +311,31 @@ static uint64_t epoch_of(struct sm_policy *policy, const struct sm_object *objec
     return epoch_heap_epoch_of(object);
 }
 
+/* What all its tables have in common. */
+#define EPOCH_CAPABILITIES \
+    (SM_CAP_BARRIER | SM_CAP_CONCURRENT | SM_CAP_OBSERVERS | SM_CAP_PIN | SM_CAP_COLLECT | SM_CAP_RETIRE | \
+     SM_CAP_WEAK | SM_CAP_EPOCH_TAGS)
+/* To liburcu, offline is the guard ended, and online a new one. */
+#define EPOCH_TABLE \
+    .name = "epoch", .summary = "guards, young and concurrent tracing, deferred reclamation on liburcu", \
+    .form = SM_FORM_WINDOW, .options = options, .option_count = sizeof(options) / sizeof(options[0]), \
+    .create = create, .destroy = destroy, .alloc_slow = alloc_slow, .refill = refill, .store_slow = epoch_store_slow, \
+    .guard_register = guard_register, .guard_unregister = guard_unregister, .pin = pin, .unpin = unpin, \
+    .repin = repin, .offline = unpin, .online = pin, .safepoint = epoch_safepoint, .collect = epoch_collect, \
+    .retire = epoch_retire, .weak_make = weak_make, .weak_get = weak_get, .finalizer_register = finalizer_register, \
+    .quiesce = quiesce, .walk = walk, .stats = stats, .is_valid = is_valid, .epoch_of = epoch_of
+
 const struct sm_policy_ops sm_policy_epoch = {
-    .name = "epoch",
-    .summary = "guards, young and concurrent tracing, deferred reclamation on liburcu",
-    .capabilities = SM_CAP_BARRIER | SM_CAP_CONCURRENT | SM_CAP_OBSERVERS | SM_CAP_PIN | SM_CAP_COLLECT |
-                    SM_CAP_RETIRE | SM_CAP_WEAK | SM_CAP_EPOCH_TAGS,
-    .form = SM_FORM_WINDOW,
-    .options = options,
-    .option_count = sizeof(options) / sizeof(options[0]),
-    .create = create,
-    .destroy = destroy,
-    .alloc_slow = alloc_slow,
-    .refill = refill,
-    .store_slow = epoch_store_slow,
-    .guard_register = guard_register,
-    .guard_unregister = guard_unregister,
-    .pin = pin,
-    .unpin = unpin,
-    .repin = repin,
-    .offline = unpin, /* to liburcu, offline is the guard ended, and online a new one */
-    .online = pin,
-    .safepoint = epoch_safepoint,
-    .collect = epoch_collect,
-    .retire = epoch_retire,
-    .weak_make = weak_make,
-    .weak_get = weak_get,
-    .finalizer_register = finalizer_register,
+    EPOCH_TABLE,
+    .capabilities = EPOCH_CAPABILITIES,
     .request_begin = request_begin,
     .request_end = request_end,
-    .quiesce = quiesce,
-    .walk = walk,
-    .stats = stats,
-    .is_valid = is_valid,
-    .epoch_of = epoch_of,
+};
+
+/* Option `region`. Nothing marks beside the program. */
+static const struct sm_policy_ops region_table = {
+    EPOCH_TABLE,
+    .capabilities = (EPOCH_CAPABILITIES & ~SM_CAP_CONCURRENT) | SM_CAP_BULK_FREE,
+    .request_begin = epoch_region_begin,
+    .request_end = epoch_region_end,
 };

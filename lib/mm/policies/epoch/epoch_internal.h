@@ -128,6 +128,18 @@ struct epoch_beside {
     struct sm_cycle_record record;             /**< so far */
 };
 
+/** A request that goes as a whole (region.c). */
+struct epoch_region {
+    uint64_t limit_bytes; /**< the option: what a request takes before there are cycles; 0: requests are nothing special */
+    bool is_open;
+    bool is_passed;          /**< it has taken as much: there was a cycle */
+    bool was_on;             /**< whether there were young cycles before */
+    uint64_t begin_bytes;    /**< room of all objects allocated before it, and since of large ones that are gone */
+    uint64_t since_bytes;    /**< the same at the last cycle */
+    uint64_t full_at_bytes;  /**< payload of its old objects at which a full cycle comes in the place of a young one */
+    uint64_t count;          /**< requests so far */
+};
+
 struct epoch_policy {
     struct sm_policy base;
     const struct epoch_flavor *flavor;
@@ -141,6 +153,7 @@ struct epoch_policy {
     struct epoch_batch open;  /**< retired, not yet sealed: no grace period has begun for them */
     struct epoch_batch held; /**< retired by hand, but a marker's stack or the remembered set may still refer to them */
     struct epoch_young young;
+    struct epoch_region region;
     struct epoch_log remembered; /**< old objects that may refer to young ones; and chunks */
     struct epoch_beside beside;
     struct epoch_log log; /**< for the marker, not yet handed over */
@@ -162,7 +175,7 @@ _Static_assert((EPOCH_RETIRED & SM_WEAKLY_REFERRED) == 0 && (EPOCH_ARMED & (EPOC
 
 static inline struct epoch_policy *epoch_of_base(const struct sm_policy *policy)
 {
-    SM_ASSERT(policy->ops == &sm_policy_epoch);
+    SM_ASSERT(policy->ops->alloc_slow == sm_policy_epoch.alloc_slow); /* some of the tables that it has */
     return (struct epoch_policy *)(uintptr_t)policy;
 }
 
@@ -180,6 +193,8 @@ void epoch_record_heap(const struct epoch_policy *epoch, struct sm_cycle_record 
 
 /** At a safepoint op: whether a young cycle is due, or young cycles are to be tried again. */
 void epoch_young_safepoint(struct epoch_policy *epoch);
+/** Whether pacing and program leave room for young cycles. */
+bool epoch_young_is_paced(const struct epoch_policy *epoch);
 /** At its end: the pins so far are none of the program's. */
 void epoch_young_safepoint_end(struct epoch_policy *epoch);
 /** A young cycle. There are young ones, and no cycle is marking. */
@@ -190,9 +205,33 @@ void epoch_young_finish(struct epoch_policy *epoch);
 void epoch_young_forget(struct epoch_policy *epoch);
 /** Put those entries of a part of the remembered set back whose objects live, and free it. */
 void epoch_young_keep_living(struct epoch_policy *epoch, struct epoch_log_chunk *entries);
+/** The same at the end of a request: of what stays, by `is_kept`, the next store counts again; the rest is not looked at. */
+void epoch_young_forget_if(struct epoch_policy *epoch, sm_is_live *is_kept);
+/** All that there is becomes old without a cycle. At a safepoint, with no cycle under way. Cost: O(objects made since the last). */
+void epoch_young_conclude_as_old(struct epoch_policy *epoch);
+/** From now on there are young cycles, or none. Nothing is young. */
+void epoch_young_turn(struct epoch_policy *epoch, bool is_on);
 void epoch_young_init(struct epoch_policy *epoch);
 /** The threshold bounds the nursery. */
 void epoch_young_follow_threshold(struct epoch_policy *epoch, uint64_t threshold_bytes);
+
+/* ---- region.c ---- */
+
+void epoch_region_begin(struct sm_policy *policy);
+void epoch_region_end(struct sm_policy *policy);
+/** Whether what is retired may be used again at once: there are no observers, in a policy whose requests go as a whole. */
+bool epoch_region_reclaims_unread(const struct epoch_policy *epoch);
+/** For these a request is open. At a safepoint op: whether a cycle is due. */
+void epoch_region_safepoint(struct epoch_policy *epoch);
+/** A cycle has ended, a young or a full one. */
+void epoch_region_note_young(struct epoch_policy *epoch);
+void epoch_region_note_full(struct epoch_policy *epoch);
+/** All that lived before the request is reachable: tell the marker. Cost: O(heap). */
+void epoch_region_visit_boot(struct epoch_policy *epoch);
+/** An object is retired by hand. False: it is large, and goes the way that it goes elsewhere, */
+bool epoch_region_retire(struct epoch_policy *epoch, struct sm_object *object);
+/** and is on its way. */
+void epoch_region_large_gone(struct epoch_policy *epoch, uint64_t room_bytes);
 
 /* ---- beside.c ---- */
 

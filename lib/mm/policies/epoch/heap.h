@@ -53,6 +53,7 @@ struct epoch_heap {
     uint8_t colour;             /**< of old objects; while a cycle marks beside the program, of those at the snapshot */
     uint8_t marking;            /**< the colour that cycle gives; EPOCH_COLOUR_NONE when there is none */
     bool makes_old;             /**< there are no young cycles: what the window leaves behind is old at once */
+    bool is_region; /**< a request is open that goes as a whole: room in older blocks is not used meanwhile (region.c) */
     struct epoch_block *window; /**< the block that the window lies in; NULL: there is none */
     char *window_start,
         *window_end;       /**< of the hole, from where the window was opened; sm_hot.limit may lie before its end */
@@ -115,6 +116,8 @@ void epoch_heap_leave_hole(struct epoch_heap *heap, char *start, size_t bytes);
 
 /** Take one object out, into `batch`. It must not be reachable, but for a marker that goes by an older snapshot. */
 void epoch_heap_retire(struct epoch_heap *heap, struct sm_object *object, struct epoch_batch *batch);
+/** The same where it is left to the next cycle that looks at it, or to the end of the request. */
+void epoch_heap_retire_unlisted(struct epoch_heap *heap, struct sm_object *object);
 /** A large object that is dead leaves the list of those that live. */
 void epoch_heap_retire_large(struct epoch_heap *heap, struct epoch_block *block, struct epoch_batch *batch);
 /** The room of what was retired by hand, and has waited long enough, is free. */
@@ -175,6 +178,9 @@ bool epoch_heap_sweep_one(struct epoch_heap *heap, struct epoch_block_list *unco
 void epoch_heap_take_unlisted(struct epoch_heap *heap, struct epoch_batch *batch);
 /** Take objects retired by hand off the batch's list: they lie where they are until a full cycle finds them. Returns their room. */
 uint64_t epoch_heap_forget_listed(struct epoch_heap *heap, struct epoch_batch *batch);
+
+/** A request ends: all that was allocated since epoch_pool_begin_region is in `batch`, whatever lives there. Cost: O(slabs, blocks of it, its large objects). */
+void epoch_heap_drop_region(struct epoch_heap *heap, struct epoch_batch *batch);
 
 /** Give to the owner what has waited long enough. Threads: any, after the grace period. */
 void epoch_heap_release(struct epoch_heap *heap, struct epoch_batch *batch);

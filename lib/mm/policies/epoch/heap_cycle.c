@@ -3,6 +3,8 @@
 
 #include "epoch/sweep.h"
 
+#include <string.h>
+
 static void add(_Atomic uint64_t *figure, uint64_t amount)
 {
     atomic_fetch_add_explicit(figure, amount, memory_order_relaxed);
@@ -207,4 +209,50 @@ bool epoch_heap_sweep_one(struct epoch_heap *heap, struct epoch_block_list *unco
     block->is_worn = false;
     epoch_pool_end_sweep(&heap->pool, block, wait_for_grace(block, dead_bytes, batch));
     return true;
+}
+
+/* ---- The end of a request that goes as a whole. ---- */
+
+static void clear_granules(struct epoch_block *block)
+{
+    bool is_marked = (block->live_granules[0] | block->live_granules[1] | block->black_granules) != 0;
+    if (is_marked)
+        memset(epoch_block_granules(block), 0, EPOCH_BLOCK_GRANULES);
+    block->live_granules[0] = block->live_granules[1] = block->black_granules = 0;
+    SM_ASSERT_CHECKED(epoch_sweep_is_clear(block));
+}
+
+/* Nobody looks at what is in it. */
+static void drop_block(struct epoch_heap *heap, struct epoch_block *block, struct epoch_batch *batch)
+{
+    uint32_t room_bytes = block->used_bytes;
+    clear_granules(block);
+    count_occupancy(heap, block, 0);
+    block->used_bytes = block->parsed_bytes = 0;
+    block->dead_bytes += room_bytes;
+    block->is_open = false;
+    block->awaits_grace = true;
+    batch->room_bytes += block->dead_bytes;
+    batch->uncounted_bytes += room_bytes;
+    epoch_list_append(&batch->blocks, block);
+}
+
+/* Newest first, so the first from before the request ends it. */
+static void drop_large(struct epoch_heap *heap, struct epoch_batch *batch)
+{
+    while (heap->large != NULL && !epoch_block_is_boot(heap->large))
+        epoch_heap_retire_large(heap, heap->large, batch);
+}
+
+void epoch_heap_drop_region(struct epoch_heap *heap, struct epoch_batch *batch)
+{
+    struct epoch_block_list blocks = {0};
+    struct epoch_block *block;
+    epoch_heap_hold_open(heap);
+    heap->filled = (struct epoch_block_list){0}; /* the pool knows them as well */
+    epoch_loose_clear(&heap->loose);
+    drop_large(heap, batch);
+    epoch_pool_take_region(&heap->pool, &blocks);
+    while ((block = epoch_list_take(&blocks)) != NULL)
+        drop_block(heap, block, batch);
 }

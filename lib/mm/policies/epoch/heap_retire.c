@@ -66,6 +66,15 @@ void epoch_heap_retire(struct epoch_heap *heap, struct sm_object *object, struct
     }
 }
 
+void epoch_heap_retire_unlisted(struct epoch_heap *heap, struct sm_object *object)
+{
+    SM_ASSERT((sm_object_flags(object) & EPOCH_RETIRED) == 0);
+    sm_object_set_flags(object, EPOCH_RETIRED);
+    count_out(heap, object);
+    heap->unlisted_objects++;
+    heap->unlisted_bytes += object->payload_bytes;
+}
+
 void epoch_heap_take_unlisted(struct epoch_heap *heap, struct epoch_batch *batch)
 {
     batch->object_count += heap->unlisted_objects;

@@ -199,6 +199,8 @@ static void vacate(struct epoch_pool *pool, struct epoch_block *block)
     uint64_t bit = UINT64_C(1) << epoch_block_index(block);
     block->state = EPOCH_BLOCK_FREE;
     slab->free_blocks |= bit;
+    slab->boot_blocks &= ~bit;
+    slab->closed_blocks &= ~bit;
     pool->free_count += (slab->committed_blocks & bit) != 0;
     note_slab(pool, slab);
 }
@@ -348,6 +350,11 @@ static void release_holes(struct epoch_pool *pool, struct epoch_block *block)
     uint32_t worth_bytes = block->is_worn ? EPOCH_HOLES_WORTH_WORN_BYTES : EPOCH_HOLES_WORTH_BYTES;
     if (free_bytes < worth_bytes || pool->debug == EPOCH_DEBUG_NEVER_REUSE) {
         slab->full_blocks |= bit;
+        return;
+    }
+    if ((slab->boot_blocks & bit) != 0) {
+        slab->full_blocks |= bit;
+        slab->closed_blocks |= bit;
         return;
     }
     slab->hole_blocks |= bit;

@@ -93,6 +93,21 @@ void epoch_pool_keep(struct epoch_pool *pool, struct epoch_block *block);
 /** Move all used blocks in the pool's hands to `list`: a cycle begins, with the program stopped and all blocks swept. Threads: owner. Cost: O(blocks). */
 void epoch_pool_gather(struct epoch_pool *pool, struct epoch_block_list *list);
 
+/* ---- pool_region.c: a request whose blocks go together (region.c). ---- */
+
+/** What is in use belongs to the time before the request: none of it is offered until epoch_pool_end_region. Threads: owner. Cost: O(slabs). */
+void epoch_pool_begin_region(struct epoch_pool *pool);
+/** Move to `blocks` every block in use that was free at the beginning, but for large objects and those in which nothing lives any more. Threads: owner. Cost: O(slabs and those blocks). */
+void epoch_pool_take_region(struct epoch_pool *pool, struct epoch_block_list *blocks);
+/** And offer what was in use before again. Threads: owner. Cost: O(slabs). */
+void epoch_pool_end_region(struct epoch_pool *pool);
+
+/** Whether a block was in use before the open request. The bit changes under the lock, but only when the block is freed. */
+static inline bool epoch_block_is_boot(const struct epoch_block *block)
+{
+    return (epoch_slab_of(block)->boot_blocks >> epoch_block_index(block) & 1) != 0;
+}
+
 /** Give back what was not needed since the last trim. Returns the blocks given back. Threads: any. Cost: a system call a block. */
 size_t epoch_pool_trim(struct epoch_pool *pool);
 /** Give back all that is free. */

@@ -113,6 +113,8 @@ bool epoch_drain(struct epoch_policy *epoch, enum sm_pause_cause cause, uint64_t
     struct sm_manager *mm = epoch->base.mm;
     bool drained = false;
     epoch_seal(epoch);
+    if (epoch_region_reclaims_unread(epoch))
+        epoch_reclaimer_release_unread(epoch->reclaimer);
     if (epoch_backlog_bytes(epoch->reclaimer) == 0)
         return true;
     sm_pause_begin(mm, cause);

@@ -351,6 +351,17 @@ void epoch_reclaimer_drain_inline(struct epoch_reclaimer *reclaimer)
     pthread_mutex_unlock(&reclaimer->lock);
 }
 
+void epoch_reclaimer_release_unread(struct epoch_reclaimer *reclaimer)
+{
+    SM_ASSERT(!epoch_reclaimer_is_threaded(reclaimer));
+    pthread_mutex_lock(&reclaimer->lock);
+    if (!epoch_batch_is_empty(&reclaimer->queue)) {
+        begin_waiting(reclaimer);
+        end_waiting(reclaimer);
+    }
+    pthread_mutex_unlock(&reclaimer->lock);
+}
+
 /* ---- The end. ---- */
 
 /* Under the lock. Whether nobody waits any more; in the end a release that has begun is waited for in any case. */

@@ -122,6 +122,9 @@ bool epoch_reclaimer_wait(struct epoch_reclaimer *reclaimer, uint64_t timeout_ns
 /** Inline: run the grace period on this thread and release. The owner is offline, nothing holds the period back. */
 void epoch_reclaimer_drain_inline(struct epoch_reclaimer *reclaimer);
 
+/** Inline: release without a grace period. The manager has no observers, so nobody else can hold what was retired. */
+void epoch_reclaimer_release_unread(struct epoch_reclaimer *reclaimer);
+
 /** Whether somebody else than the owner waits for grace periods. */
 static inline bool epoch_reclaimer_is_threaded(const struct epoch_reclaimer *reclaimer)
 {

@@ -85,15 +85,19 @@ void epoch_retire(struct sm_policy *policy, struct sm_object *object)
 {
     struct epoch_policy *epoch = epoch_of_base(policy);
     struct sm_manager *mm = policy->mm;
+    bool is_region = epoch->region.is_open;
     bool is_held = is_to_be_held(epoch, object);
     struct epoch_batch *batch = is_held ? &epoch->held : &epoch->open;
     sm_weak_list_forget(&epoch->weak, mm, object);
-    if (leave_to_young_cycle(epoch, object))
+    if ((is_region && epoch_region_retire(epoch, object)) || leave_to_young_cycle(epoch, object))
         return;
     if (is_held)
         epoch_shade(epoch, object);
+    uint64_t room_bytes = sm_block_bytes((size_t)object->payload_bytes);
     epoch_heap_retire(&epoch->heap, object, batch);
     epoch_count_backlog(epoch, batch);
+    if (is_region && !is_held)
+        epoch_region_large_gone(epoch, room_bytes);
     if (epoch->open.room_bytes >= EPOCH_OPEN_BATCH_BYTES || sm_guard_depth(sm_owner_guard(mm)) == 0)
         epoch_seal(epoch);
 }

@@ -111,6 +111,8 @@ struct epoch_slab {
     uint64_t full_blocks;     /**< used, in the pool's hands, without */
     uint64_t unswept_blocks;  /**< of these two */
     uint64_t poisoned_blocks; /**< free, and overwritten */
+    uint64_t boot_blocks;     /**< not free when the open request began (region.c); 0 outside requests */
+    uint64_t closed_blocks;   /**< of these, the ones whose holes are offered again when it ends */
     size_t mapped_bytes;      /**< above EPOCH_SLAB_BYTES: one huge object */
     uint64_t number;          /**< in the pool's directory: how many were mapped before it */
 };

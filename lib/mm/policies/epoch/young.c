@@ -32,7 +32,7 @@ static uint64_t nursery_min_bytes(const struct epoch_young *young)
     return smaller(EPOCH_NURSERY_MIN_BYTES, young->nursery_max_bytes);
 }
 
-static void turn(struct epoch_policy *epoch, bool is_on)
+void epoch_young_turn(struct epoch_policy *epoch, bool is_on)
 {
     struct sm_hot *hot = sm_hot(epoch->base.mm);
     epoch->young.is_on = is_on;
@@ -46,7 +46,7 @@ static void turn_on(struct epoch_policy *epoch)
 {
     epoch_heap_make_window_old(&epoch->heap);
     epoch->young.nursery_bytes = nursery_min_bytes(&epoch->young);
-    turn(epoch, true);
+    epoch_young_turn(epoch, true);
 }
 
 static void turn_off(struct epoch_policy *epoch)
@@ -54,14 +54,14 @@ static void turn_off(struct epoch_policy *epoch)
     struct epoch_young *young = &epoch->young;
     young->trial_bytes = sm_hot(epoch->base.mm)->alloc_bytes + young->backoff_bytes;
     young->backoff_bytes = smaller(2 * young->backoff_bytes, BACKOFF_MAX_BYTES);
-    turn(epoch, false);
+    epoch_young_turn(epoch, false);
 }
 
 void epoch_young_init(struct epoch_policy *epoch)
 {
     epoch->young.backoff_bytes = BACKOFF_MIN_BYTES;
     epoch->young.nursery_bytes = nursery_min_bytes(&epoch->young);
-    turn(epoch, epoch->young.choice != EPOCH_YOUNG_NEVER);
+    epoch_young_turn(epoch, epoch->young.choice != EPOCH_YOUNG_NEVER);
 }
 
 void epoch_young_follow_threshold(struct epoch_policy *epoch, uint64_t threshold_bytes)
@@ -134,7 +134,7 @@ void epoch_young_keep_living(struct epoch_policy *epoch, struct epoch_log_chunk 
 static bool mark_slots(struct epoch_policy *epoch, struct sm_object *object, size_t chunk)
 {
     epoch_marker_visit_slots(&epoch->marker, object, chunk);
-    return epoch->marker.depth < LOGGED_SLOTS_MAX;
+    return epoch->region.is_open || epoch->marker.depth < LOGGED_SLOTS_MAX;
 }
 
 /* The next store to it is one that counts. */
@@ -159,6 +159,26 @@ void epoch_young_forget(struct epoch_policy *epoch)
 {
     forget(epoch, &epoch->remembered);
     forget(epoch, &epoch->beside.unfiltered);
+    epoch->young.is_blind = false;
+}
+
+static void forget_if(struct epoch_policy *epoch, struct epoch_log *list, sm_is_live *is_kept)
+{
+    for (struct epoch_log_chunk *entries = list->first; entries != NULL; entries = entries->next)
+        for (size_t i = 0; i < entries->count; i++) {
+            bool is_pair = (entries->entries[i] & EPOCH_LOG_PAIR) != 0;
+            struct sm_object *object = (struct sm_object *)(entries->entries[i] & ~(uintptr_t)EPOCH_LOG_PAIR);
+            if (is_kept(NULL, object) && !is_gone(epoch, object))
+                (void)rearm(epoch, object, is_pair ? entries->entries[i + 1] : 0);
+            i += is_pair;
+        }
+    epoch_log_clear(list);
+}
+
+void epoch_young_forget_if(struct epoch_policy *epoch, sm_is_live *is_kept)
+{
+    forget_if(epoch, &epoch->remembered, is_kept);
+    forget_if(epoch, &epoch->beside.unfiltered, is_kept);
     epoch->young.is_blind = false;
 }
 
@@ -194,7 +214,7 @@ void epoch_young_safepoint_end(struct epoch_policy *epoch)
 }
 
 /* Without a cycle. Where nothing is young the blocks in use are looked at all the same: a snapshot wants each block's counts in order. */
-static void conclude_as_old(struct epoch_policy *epoch)
+void epoch_young_conclude_as_old(struct epoch_policy *epoch)
 {
     struct epoch_batch batch = {0};
     epoch_heap_make_all_old(&epoch->heap);
@@ -204,14 +224,19 @@ static void conclude_as_old(struct epoch_policy *epoch)
 }
 
 /* Pacing "never" and a program that has disabled cycles leave emergencies alone, and "always" makes every cycle a full one. */
-static bool leaves_cycles_alone(struct epoch_policy *epoch)
+bool epoch_young_is_paced(const struct epoch_policy *epoch)
 {
     uint64_t threshold_bytes = epoch->base.mm->cycles.threshold_bytes;
-    if (epoch->base.mm->cycles.enabled && threshold_bytes != 0 && threshold_bytes != UINT64_MAX)
+    return epoch->base.mm->cycles.enabled && threshold_bytes != 0 && threshold_bytes != UINT64_MAX;
+}
+
+static bool leaves_cycles_alone(struct epoch_policy *epoch)
+{
+    if (epoch_young_is_paced(epoch))
         return false;
     if (epoch->young.is_on) {
-        conclude_as_old(epoch);
-        turn(epoch, false); /* what is remembered is armed by and by */
+        epoch_young_conclude_as_old(epoch);
+        epoch_young_turn(epoch, false); /* what is remembered is armed by and by */
     }
     return true;
 }
@@ -220,6 +245,10 @@ static bool leaves_cycles_alone(struct epoch_policy *epoch)
 void epoch_young_safepoint(struct epoch_policy *epoch)
 {
     struct epoch_young *young = &epoch->young;
+    if (epoch->region.is_open) {
+        epoch_region_safepoint(epoch);
+        return;
+    }
     bool is_boundary = crosses_boundary(epoch);
     uint64_t clock_bytes = sm_hot(epoch->base.mm)->alloc_bytes;
     bool is_in_the_way = epoch->beside.stage == EPOCH_STAGE_MARKING || epoch->beside.stage == EPOCH_STAGE_CLEARING;
@@ -250,15 +279,15 @@ static bool mark_young(struct epoch_policy *epoch, struct sm_cycle_record *recor
     uint64_t done = 0;
     sm_weak_list_handed_back(&epoch->weak);
     record->logged_objects = epoch->remembered.count + epoch->beside.unfiltered.count;
-    if (epoch->young.is_blind || record->logged_objects > 4 * EPOCH_REMEMBERED_MAX ||
-        !epoch_marker_reserve(marker, epoch->base.mm))
+    bool is_too_much = !epoch->region.is_open && record->logged_objects > 4 * EPOCH_REMEMBERED_MAX;
+    if (epoch->young.is_blind || is_too_much || !epoch_marker_reserve(marker, epoch->base.mm))
         return false;
     epoch_marker_begin(marker, epoch->heap.colour, EPOCH_COLOUR_NONE);
     marker->is_young = true;
     (void)sm_roots_enumerate_young(epoch->base.mm, &marker->roots);
     return each_remembered(epoch, &epoch->remembered, mark_slots) &&
            each_remembered(epoch, &epoch->beside.unfiltered, mark_slots) &&
-           epoch_marker_drain_some(marker, LOOKED_AT_MAX, &done);
+           epoch_marker_drain_some(marker, epoch->region.is_open ? UINT64_MAX : LOOKED_AT_MAX, &done);
 }
 
 static void conclude_marking(struct epoch_policy *epoch, bool is_whole)
@@ -294,7 +323,7 @@ static void retire_young(struct epoch_policy *epoch, const struct sm_cycle_recor
     struct epoch_batch batch = {.object_count = record->retired_objects, .payload_bytes = record->retired_bytes};
     epoch_heap_take_unlisted(&epoch->heap, &batch);
     epoch_heap_conclude_open(&epoch->heap, &batch);
-    batch.trims_pool = ++epoch->young.count % EPOCH_TRIM_YOUNG_CYCLES == 0;
+    batch.trims_pool = ++epoch->young.count % EPOCH_TRIM_YOUNG_CYCLES == 0 && !epoch->region.is_open;
     epoch_count_backlog(epoch, &batch);
     epoch_batch_splice(&epoch->open, &batch);
     if (epoch->remembered.count == 0)
@@ -312,14 +341,16 @@ void epoch_young_collect(struct epoch_policy *epoch, struct sm_cycle_record *rec
     epoch->marker.live_objects = epoch->marker.live_bytes = 0;
     epoch_heap_hold_open(heap);
     bool is_whole = mark_young(epoch, record);
-    bool gives_up = !is_whole && epoch->young.choice == EPOCH_YOUNG_AUTO;
+    bool gives_up = !is_whole && epoch->young.choice == EPOCH_YOUNG_AUTO && !epoch->region.is_open;
     conclude_marking(epoch, is_whole);
     if (!gives_up)
         epoch_young_forget(epoch);
     record_young(epoch, old_objects, record);
     retire_young(epoch, record);
     uint64_t survived_bytes = heap->old_bytes - old_bytes;
-    if (gives_up)
+    if (epoch->region.is_open)
+        epoch_region_note_young(epoch);
+    else if (gives_up)
         turn_off(epoch);
     else
         adapt(epoch, survived_bytes + record->retired_bytes, survived_bytes);
@@ -330,7 +361,7 @@ void epoch_young_finish(struct epoch_policy *epoch)
 {
     struct sm_cycle_record record = {.trigger = SM_TRIGGER_THRESHOLD};
     if (!epoch->young.is_on) {
-        conclude_as_old(epoch);
+        epoch_young_conclude_as_old(epoch);
         return;
     }
     epoch_young_collect(epoch, &record);
