@@ -193,6 +193,8 @@ uint64_t epoch_heap_room_bytes(const struct epoch_heap *heap);
 typedef void epoch_object_visit(void *context, struct sm_object *object);
 /** Every object, in no order. `visit` may allocate, but no cycle may come of it. */
 void epoch_heap_walk(struct epoch_heap *heap, epoch_object_visit *visit, void *context);
+/** Those in blocks that were in use when the open request began (epoch_pool_begin_region). */
+void epoch_heap_walk_boot(struct epoch_heap *heap, epoch_object_visit *visit, void *context);
 /** Every object that may be younger than the last safepoint op. `visit` allocates nothing. */
 void epoch_heap_walk_recent(struct epoch_heap *heap, epoch_object_visit *visit, void *context);
 /** Whether an object begins exactly there. Cost: O(slabs and the objects of one block); the address is followed only when it lies in a block. */

@@ -6,7 +6,7 @@
 /** What one look at a block collects, before anything is done with it: the lock is held meanwhile. */
 struct block_contents {
     struct epoch_heap *heap;
-    bool is_only_recent;
+    bool is_only_recent, is_only_boot;
     size_t count;
     struct sm_object *objects[EPOCH_BLOCK_GRANULES];
 };
@@ -77,6 +77,8 @@ static void collect_block(void *context, struct epoch_block *block)
     struct block_contents *contents = context;
     if (contents->is_only_recent && block->recent_sequence != contents->heap->recent_sequence)
         return;
+    if (contents->is_only_boot && !epoch_block_is_boot(block))
+        return;
     if (block->state == EPOCH_BLOCK_LARGE) {
         bool is_held = block->previous != NULL || contents->heap->large == block;
         if (is_held)
@@ -93,23 +95,33 @@ static void contents_init(struct block_contents *contents, struct epoch_heap *he
 {
     contents->heap = heap;
     contents->is_only_recent = is_only_recent;
+    contents->is_only_boot = false;
     contents->count = 0;
 }
 
-static void walk(struct epoch_heap *heap, bool is_only_recent, epoch_object_visit *visit, void *context)
+static void walk(struct block_contents *contents, epoch_object_visit *visit, void *context)
 {
-    struct block_contents contents;
-    contents_init(&contents, heap, is_only_recent);
-    for (uint64_t position = 0; epoch_pool_visit_next(&heap->pool, &position, collect_block, &contents);) {
-        for (size_t i = 0; i < contents.count; i++)
-            visit(context, contents.objects[i]);
-        contents.count = 0;
+    struct epoch_pool *pool = &contents->heap->pool;
+    for (uint64_t position = 0; epoch_pool_visit_next(pool, &position, collect_block, contents);) {
+        for (size_t i = 0; i < contents->count; i++)
+            visit(context, contents->objects[i]);
+        contents->count = 0;
     }
 }
 
 void epoch_heap_walk(struct epoch_heap *heap, epoch_object_visit *visit, void *context)
 {
-    walk(heap, false, visit, context);
+    struct block_contents contents;
+    contents_init(&contents, heap, false);
+    walk(&contents, visit, context);
+}
+
+void epoch_heap_walk_boot(struct epoch_heap *heap, epoch_object_visit *visit, void *context)
+{
+    struct block_contents contents;
+    contents_init(&contents, heap, false);
+    contents.is_only_boot = true;
+    walk(&contents, visit, context);
 }
 
 /* In a row, as they were made. */
@@ -139,7 +151,9 @@ static void visit_recent_large(struct epoch_heap *heap, epoch_object_visit *visi
 void epoch_heap_walk_recent(struct epoch_heap *heap, epoch_object_visit *visit, void *context)
 {
     if (heap->recent_count > EPOCH_RECENT_RANGES) {
-        walk(heap, true, visit, context);
+        struct block_contents contents;
+        contents_init(&contents, heap, true);
+        walk(&contents, visit, context);
         return;
     }
     for (size_t i = 0; i < heap->recent_count; i++)

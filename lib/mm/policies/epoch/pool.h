@@ -58,7 +58,7 @@ struct epoch_pool {
 };
 
 /** Least free bytes for which a block is searched for holes: after a full cycle, and after a young one, for which it was searched before. */
-enum { EPOCH_HOLES_WORTH_BYTES = 2048, EPOCH_HOLES_WORTH_WORN_BYTES = EPOCH_BLOCK_BYTES / 4 };
+enum { EPOCH_HOLES_WORTH_BYTES = 2048, EPOCH_HOLES_WORTH_WORN_BYTES = EPOCH_BLOCK_BYTES / 2 };
 
 void epoch_pool_init(struct epoch_pool *pool, struct sm_manager *mm, enum epoch_debug debug);
 /** Give all memory back, whatever is in it. */

@@ -87,15 +87,9 @@ void epoch_region_safepoint(struct epoch_policy *epoch)
 
 /* ---- What boot objects are to a full cycle. ---- */
 
-static void visit_if_boot(void *context, struct sm_object *object)
-{
-    if (epoch_block_is_boot(epoch_block_of(object)))
-        epoch_marker_visit(context, object);
-}
-
 void epoch_region_visit_boot(struct epoch_policy *epoch)
 {
-    epoch_heap_walk(&epoch->heap, visit_if_boot, &epoch->marker);
+    epoch_heap_walk_boot(&epoch->heap, epoch_marker_visit, &epoch->marker);
 }
 
 /* ---- Retired by hand. ---- */

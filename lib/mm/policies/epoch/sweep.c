@@ -62,18 +62,26 @@ static size_t first_byte(uint64_t word)
     return bit / 8;
 }
 
-/* The first granule at or behind `from` whose byte is not 0, with `colour` only those that carry it. */
+/* Of a word's bytes those from `first` on. */
+static uint64_t from_byte(size_t first)
+{
+    return __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? UINT64_MAX << (first * 8) : UINT64_MAX >> (first * 8);
+}
+
+/* The first granule at or behind `from` whose byte is not 0, with `mask` only those of which it leaves something. */
 static size_t next_set(const uint8_t *granules, size_t from, uint64_t mask)
 {
-    for (; from % WORD_GRANULES != 0; from++)
-        if ((load_byte(granules + from) & mask & 0xFF) != 0)
-            return from;
-    for (; from < EPOCH_BLOCK_GRANULES; from += WORD_GRANULES) {
-        uint64_t word = load_word(granules + from) & mask;
-        if (word != 0)
-            return from + first_byte(word);
+    size_t start = from / WORD_GRANULES * WORD_GRANULES;
+    if (start == EPOCH_BLOCK_GRANULES)
+        return EPOCH_BLOCK_GRANULES;
+    uint64_t word = load_word(granules + start) & mask & from_byte(from - start);
+    while (word == 0) {
+        start += WORD_GRANULES;
+        if (start == EPOCH_BLOCK_GRANULES)
+            return EPOCH_BLOCK_GRANULES;
+        word = load_word(granules + start) & mask;
     }
-    return EPOCH_BLOCK_GRANULES;
+    return start + first_byte(word);
 }
 
 /* Behind the object that begins at granule `first`. */
