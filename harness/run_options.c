@@ -214,6 +214,13 @@ static const struct hx_option table[HX_OPTION_COUNT] = {
                              .default_note = "the policy's",
                              .choices = flavor_choices,
                              .help = "flavour of liburcu (policy option flavor)"},
+    [HX_OPT_ARENA_LIMIT] = {.name = "arena-limit",
+                            .kind = HX_KIND_SIZE,
+                            .unit = "bytes",
+                            .placeholder = "SIZE",
+                            .minimum = 4096,
+                            .default_note = "the policy's",
+                            .help = "what a request takes before it goes on with young cycles (policy option limit)"},
     [HX_OPT_COLLECT_EVERY] = {.name = "collect-every",
                               .kind = HX_KIND_SIZE,
                               .unit = "bytes",
@@ -322,9 +329,6 @@ static const struct hx_option table[HX_OPTION_COUNT] = {
                       .default_text = "off",
                       .help = "no summary"},
 };
-
-/* Names that belong to later versions, so that asking for one is answered better than "unknown". */
-static const char *const later_names[] = {"arena-limit"};
 
 const struct hx_option *hx_option(enum hx_option_id id)
 {
@@ -445,9 +449,6 @@ static sm_status refuse_unknown(const char *name, size_t name_length, struct sm_
 {
     char word[64];
     snprintf(word, sizeof(word), "%.*s", (int)(name_length < 63 ? name_length : 63), name);
-    for (size_t i = 0; i < sizeof(later_names) / sizeof(later_names[0]); i++)
-        if (strcmp(word, later_names[i]) == 0)
-            return hx_refuse(error, "--%s: not offered by this version; expected one of harness run --help", word);
     const char *names[HX_OPTION_COUNT];
     for (size_t i = 0; i < HX_OPTION_COUNT; i++)
         names[i] = table[i].name;

@@ -57,7 +57,7 @@ static uint64_t seconds_to_ns(double seconds)
 
 bool hx_plan_has_cycles(const struct hx_plan *plan)
 {
-    return (plan->policy->capabilities & SM_CAP_COLLECT) != 0;
+    return (plan->capabilities & SM_CAP_COLLECT) != 0;
 }
 
 /* ---- SAPI and workload ---- */
@@ -135,13 +135,21 @@ static sm_status resolve_workload(struct hx_plan *plan, struct sm_error *error)
 
 /* ---- policy ---- */
 
+/* A shorthand's value as the policy's option spells it. */
+static const char *shorthand_word(const struct hx_plan *plan, enum hx_option_id id, char size[HX_QUANTITY_BYTES])
+{
+    return hx_option(id)->kind == HX_KIND_CHOICE ? hx_option_choice(&plan->options, id)
+                                                 : hx_format_size(count_of(plan, id), size);
+}
+
 /* Applies a shorthand such as --reclaim to the policy's own option `key`. */
 static sm_status apply_shorthand(struct hx_plan *plan, enum hx_option_id id, const char *key, struct sm_error *error)
 {
     if (!is_given(plan, id))
         return SM_OK;
     const char *name = hx_option(id)->name;
-    const char *word = hx_option_choice(&plan->options, id);
+    char size[HX_QUANTITY_BYTES];
+    const char *word = shorthand_word(plan, id, size);
     int index = hx_option_index(plan->policy->options, plan->policy->option_count, key);
     if (index < 0) {
         hx_note(&plan->notes, "--%s=%s has no meaning for policy %s", name, word, plan->policy->name);
@@ -166,7 +174,9 @@ static void echo_shorthand(struct hx_plan *plan, enum hx_option_id id, const cha
     char word[64] = "";
     sm_option_format(&plan->policy_options, (size_t)index, word, sizeof(word));
     const char *const *choices = hx_option(id)->choices;
-    for (uint64_t i = 0; choices[i] != NULL; i++)
+    if (choices == NULL && plan->policy_options.value[index].count != 0)
+        derive_count(plan, id, plan->policy_options.value[index].count);
+    for (uint64_t i = 0; choices != NULL && choices[i] != NULL; i++)
         if (strcmp(choices[i], word) == 0)
             derive_count(plan, id, i);
 }
@@ -199,6 +209,28 @@ static bool runs_inline(const struct hx_plan *plan)
     return strcmp(word, "inline") == 0;
 }
 
+static bool has_arena_limit(const struct hx_plan *plan)
+{
+    int index = hx_option_index(plan->policy->options, plan->policy->option_count, "limit");
+    return index >= 0 && plan->policy_options.value[index].count != 0;
+}
+
+/* The arena's limit decides what it can do, so one is made. */
+static sm_status learn_capabilities(struct hx_plan *plan, struct sm_error *error)
+{
+    const struct sm_config config = {.sapi = plan->sapi, .policy = plan->policy_text};
+    struct sm_manager *mm = NULL;
+    struct sm_error reason = {0};
+    plan->capabilities = plan->policy->capabilities;
+    if (!has_arena_limit(plan))
+        return SM_OK;
+    if (sm_manager_create(&config, &mm, &reason) != SM_OK)
+        return hx_refuse(error, "--policy=%.80s: %.300s", plan->policy_text, reason.detail);
+    plan->capabilities = sm_policy_capabilities(mm);
+    sm_manager_destroy(mm);
+    return SM_OK;
+}
+
 static sm_status resolve_policy(struct hx_plan *plan, struct sm_error *error)
 {
     const char *spec = text_or(plan, HX_OPT_POLICY, plan->sapi == SM_SAPI_FPM ? "arena" : "epoch");
@@ -215,9 +247,14 @@ static sm_status resolve_policy(struct hx_plan *plan, struct sm_error *error)
     if (status == SM_OK)
         status = apply_shorthand(plan, HX_OPT_EPOCH_FLAVOR, "flavor", error);
     if (status == SM_OK)
+        status = apply_shorthand(plan, HX_OPT_ARENA_LIMIT, "limit", error);
+    if (status == SM_OK)
         status = write_policy_text(plan, spec, error);
+    if (status == SM_OK)
+        status = learn_capabilities(plan, error);
     if (status != SM_OK)
         return status;
+    echo_shorthand(plan, HX_OPT_ARENA_LIMIT, "limit");
     echo_shorthand(plan, HX_OPT_RECLAIM, "reclaim");
     echo_shorthand(plan, HX_OPT_EPOCH_FLAVOR, "flavor");
     derive_text(plan, HX_OPT_POLICY, plan->policy_text);
@@ -268,7 +305,7 @@ static sm_status resolve_pacing(struct hx_plan *plan, struct sm_error *error)
         drop_cycle_options(plan);
         return SM_OK;
     }
-    if ((plan->policy->capabilities & SM_CAP_COUNTS) != 0)
+    if ((plan->capabilities & SM_CAP_COUNTS) != 0)
         return resolve_root_pacing(plan);
     const char *pacing = plan->pacing_text;
     if (is_given(plan, HX_OPT_PACING)) {
@@ -295,7 +332,7 @@ static sm_status resolve_pacing(struct hx_plan *plan, struct sm_error *error)
 static sm_status resolve_sharing(struct hx_plan *plan, struct sm_error *error)
 {
     static const enum hx_option_id ids[] = {HX_OPT_SHARING, HX_OPT_DESTRUCTORS};
-    bool counts = (plan->policy->capabilities & SM_CAP_COUNTS) != 0;
+    bool counts = (plan->capabilities & SM_CAP_COUNTS) != 0;
     for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]) && counts; i++) {
         if (is_given(plan, ids[i]))
             hx_note(&plan->told, "--%s: n/a, policy %s counts everything", hx_option(ids[i])->name, plan->policy->name);
@@ -330,7 +367,7 @@ static bool is_limited(const struct hx_plan *plan)
 
 static bool gives_memory_back(const struct hx_plan *plan)
 {
-    uint32_t capabilities = plan->policy->capabilities;
+    uint32_t capabilities = plan->capabilities;
     if ((capabilities & (SM_CAP_COLLECT | SM_CAP_FREE | SM_CAP_COUNTS)) != 0)
         return true;
     return (capabilities & SM_CAP_BULK_FREE) != 0 && plan->sapi == SM_SAPI_FPM;
@@ -417,7 +454,7 @@ static sm_status resolve_observers(struct hx_plan *plan, struct sm_error *error)
     sm_status status = resolve_stall(plan, error);
     if (status != SM_OK || plan->observer_count == 0)
         return status;
-    if ((plan->policy->capabilities & SM_CAP_OBSERVERS) == 0)
+    if ((plan->capabilities & SM_CAP_OBSERVERS) == 0)
         return hx_refuse(error,
                          "--%s: expected a policy that lets other threads read under guards, such as epoch, not %s",
                          plan->has_stall ? "stall" : "observers", plan->policy_name);
@@ -442,7 +479,7 @@ static sm_status resolve_fault(struct hx_plan *plan, struct sm_error *error)
 static bool frees_by_schedule(const struct hx_plan *plan)
 {
     const uint32_t own_ways = SM_CAP_COUNTS | SM_CAP_COLLECT | SM_CAP_RETIRE | SM_CAP_BULK_FREE;
-    return (plan->policy->capabilities & (SM_CAP_FREE | own_ways)) == SM_CAP_FREE;
+    return (plan->capabilities & (SM_CAP_FREE | own_ways)) == SM_CAP_FREE;
 }
 
 /* A trace says itself what died. */
@@ -459,7 +496,7 @@ static sm_status resolve_deaths(struct hx_plan *plan, struct sm_error *error)
 /* Where nothing marks beside the program the option means nothing, and the result says null. */
 static void resolve_collector_threads(struct hx_plan *plan)
 {
-    if ((plan->policy->capabilities & SM_CAP_CONCURRENT) != 0) {
+    if ((plan->capabilities & SM_CAP_CONCURRENT) != 0) {
         if (!is_given(plan, HX_OPT_COLLECTOR_THREADS))
             derive_count(plan, HX_OPT_COLLECTOR_THREADS, sm_collector_threads_auto());
         return;
@@ -477,7 +514,7 @@ static sm_status resolve_card(const struct hx_plan *plan, struct sm_error *error
             return hx_refuse(error, "--card-warmup: expected --card=FILE beside it");
         return SM_OK;
     }
-    if ((plan->policy->capabilities & SM_CAP_COUNTS) == 0)
+    if ((plan->capabilities & SM_CAP_COUNTS) == 0)
         return hx_refuse(error, "--card: expected a policy that counts, such as refcount, not %s", plan->policy_name);
     if (plan->steps != 0 && warmup >= plan->steps)
         return hx_refuse(error, "--card-warmup=%" PRIu64 ": expected fewer than the %" PRIu64 " steps of the run",
@@ -494,9 +531,11 @@ static sm_status resolve_rest(struct hx_plan *plan, struct sm_error *error)
     resolve_collector_threads(plan);
     if (is_given(plan, HX_OPT_TIMEOUT))
         plan->timeout_ns = seconds_to_ns(plan->options.value[HX_OPT_TIMEOUT].real);
-    const uint32_t frees = plan->policy->capabilities & (SM_CAP_BULK_FREE | SM_CAP_COUNTS | SM_CAP_COLLECT);
+    const uint32_t frees = plan->capabilities & (SM_CAP_BULK_FREE | SM_CAP_COUNTS | SM_CAP_COLLECT);
     if (plan->sapi == SM_SAPI_CLI && frees == SM_CAP_BULK_FREE)
         hx_note(&plan->notes, "policy %s under CLI never resets: it behaves as null", plan->policy_name);
+    if (plan->sapi == SM_SAPI_CLI && has_arena_limit(plan))
+        hx_note(&plan->notes, "policy %s with a limit under CLI never resets: it behaves as epoch", plan->policy_name);
     uint64_t asked_bytes = is_given(plan, HX_OPT_SERIES_EVERY) ? count_of(plan, HX_OPT_SERIES_EVERY) : 0;
     plan->tick_bytes = hx_sampler_tick_bytes(plan->alloc_bytes, asked_bytes);
     derive_count(plan, HX_OPT_SERIES_EVERY, plan->tick_bytes);

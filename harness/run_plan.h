@@ -19,6 +19,7 @@ enum { HX_SPEC_BYTES = 512, HX_PATH_BYTES = 4096 };
 struct hx_plan {
     struct hx_run_options options; /**< with what was derived filled in: the echo in results */
     const struct sm_policy_ops *policy;
+    uint32_t capabilities; /**< of the policy with its options */
     struct sm_option_values policy_options;
     char policy_text[HX_SPEC_BYTES]; /**< "NAME:key=value,...", shorthands merged in */
     char policy_name[HX_SPEC_BYTES];

@@ -115,7 +115,7 @@ static void limit_is_an_error_and_the_heap_stays_usable(struct fixture *fixture)
     node_root(fixture, 0, NULL);
     assert_int_equal(sm_request_end(fixture->mm), SM_OK);
     sm_safepoint(fixture->mm); /* until here the chain counts as held by C locals */
-    if (fixture->ops->capabilities & (SM_CAP_COLLECT | SM_CAP_BULK_FREE)) {
+    if (fixture->capabilities & (SM_CAP_COLLECT | SM_CAP_BULK_FREE)) {
         assert_int_equal(sm_request_begin(fixture->mm), SM_OK);
         for (int i = 0; i < 500; i++) {
             struct node *node = (struct node *)sm_alloc(fixture->mm, fixture->node_type, 4096);
@@ -178,7 +178,7 @@ static void statistics_agree_with_each_other(struct fixture *fixture)
     assert_true(stats.live_bytes + stats.retired_bytes <= stats.alloc_bytes);
     assert_true(stats.policy_bytes >= stats.alloc_count * SM_HEADER_BYTES);
     assert_true(stats.reclaimed_objects <= stats.retired_objects);
-    if ((fixture->ops->capabilities & (SM_CAP_COLLECT | SM_CAP_FREE)) == 0)
+    if ((fixture->capabilities & (SM_CAP_COLLECT | SM_CAP_FREE)) == 0)
         assert_int_equal(stats.live_objects, stats.alloc_count);
 }
 
@@ -186,9 +186,9 @@ static void barriers_and_counting_are_as_declared(struct fixture *fixture)
 {
     const struct sm_hot *hot = sm_hot(fixture->mm);
     if ((hot->barrier & SM_BARRIER_POLICY) != 0)
-        assert_true(fixture->ops->capabilities & SM_CAP_BARRIER);
+        assert_true(fixture->capabilities & SM_CAP_BARRIER);
     assert_int_equal(hot->barrier & SM_BARRIER_PUBLISH, 0); /* nobody observes yet */
-    assert_int_equal(hot->counted_tags, (fixture->ops->capabilities & SM_CAP_COUNTS) != 0 ? SM_TAG_HEAP : 0);
+    assert_int_equal(hot->counted_tags, (fixture->capabilities & SM_CAP_COUNTS) != 0 ? SM_TAG_HEAP : 0);
     node_drop(fixture, node_new(fixture, 1)); /* the first allocation may open the heap */
     assert_int_equal(hot->size_class_of != NULL, fixture->ops->form == SM_FORM_LISTS);
 }

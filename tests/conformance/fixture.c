@@ -33,6 +33,7 @@ void fixture_open(struct fixture *fixture, const struct sm_config *config)
     policy_variant_apply(fixture->variant, &fixture->config);
     if (sm_manager_create(&fixture->config, &fixture->mm, &error) != SM_OK)
         fail_msg("%s", error.detail);
+    fixture->capabilities = sm_policy_capabilities(fixture->mm);
     const struct sm_type plain = {.name = "node", .trace = node_trace};
     const struct sm_type destructible = {
         .name = "destructible", .trace = node_trace, .finalize = count_destructor, .context = fixture};

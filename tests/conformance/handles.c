@@ -7,7 +7,7 @@ static void churn(struct fixture *fixture)
 {
     for (uint64_t i = 0; i < 2000; i++)
         node_drop(fixture, node_new(fixture, i));
-    if (fixture->ops->capabilities & SM_CAP_COLLECT)
+    if (fixture->capabilities & SM_CAP_COLLECT)
         assert_int_equal(sm_collect(fixture->mm, SM_COLLECT_FULL), SM_OK);
 }
 
@@ -171,7 +171,7 @@ static void extension_roots_keep_alive_and_let_go(struct fixture *fixture)
     assert_int_equal(sm_roots_unregister(fixture->mm, "extension"), SM_ERR_INVALID_ARGUMENT);
     node_drop(fixture, kept);
     churn(fixture);
-    if (fixture->ops->capabilities & SM_CAP_COLLECT)
+    if (fixture->capabilities & SM_CAP_COLLECT)
         assert_false(sm_is_valid(fixture->mm, &kept->header));
 }
 

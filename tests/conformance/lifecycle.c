@@ -96,7 +96,7 @@ static void destructors_run_exactly_once(struct fixture *fixture)
     sm_safepoint(fixture->mm);
     assert_int_equal(sm_quiesce(fixture->mm), SM_OK);
     size_t early = fixture->destructor_calls;
-    assert_int_equal(early, fixture->ops->capabilities & SM_CAP_COLLECT ? 40 : 0);
+    assert_int_equal(early, fixture->capabilities & SM_CAP_COLLECT ? 40 : 0);
     sm_finalizers_run_all(fixture->mm);
     assert_int_equal(fixture->destructor_calls, 50);
     sm_finalizers_run_all(fixture->mm);
@@ -177,7 +177,7 @@ static void operations_match_capabilities(struct fixture *fixture)
 
 static void observers_are_refused_without_the_capability(struct fixture *fixture)
 {
-    if (fixture->ops->capabilities & SM_CAP_OBSERVERS)
+    if (fixture->capabilities & SM_CAP_OBSERVERS)
         return;
     struct sm_guard *guard = NULL;
     assert_int_equal(sm_observer_register(fixture->mm, "observer", &guard), SM_ERR_UNSUPPORTED);

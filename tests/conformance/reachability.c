@@ -16,7 +16,7 @@ static uint64_t next_random(uint64_t *state)
 
 static void collect_if_possible(struct fixture *fixture)
 {
-    if (fixture->ops->capabilities & SM_CAP_COLLECT)
+    if (fixture->capabilities & SM_CAP_COLLECT)
         assert_int_equal(sm_collect(fixture->mm, SM_COLLECT_FULL), SM_OK);
     else
         assert_int_equal(sm_collect(fixture->mm, SM_COLLECT_FULL), SM_ERR_UNSUPPORTED);
@@ -85,7 +85,7 @@ static void weak_cell_answers_while_its_target_lives(struct fixture *fixture)
     collect_if_possible(fixture);
     struct sm_object *answer = sm_weak_get(fixture->mm, cell);
     const uint32_t dies = SM_CAP_WEAK | SM_CAP_COLLECT; /* a policy without cycles frees only what it is told to */
-    if ((fixture->ops->capabilities & dies) == dies)
+    if ((fixture->capabilities & dies) == dies)
         assert_null(answer);
     else
         assert_ptr_equal(answer, target);

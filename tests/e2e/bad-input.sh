@@ -68,6 +68,8 @@ cases=(
     "--stall=observer-3:1M:1s|--observers=2 --stall=observer-3:1M:1s"
     "--reclaim=inline|--policy=epoch:reclaim=thread --reclaim=inline"
     "--reclaim=later|--reclaim=later"
+    "--arena-limit=1K|--arena-limit=1K"
+    "--policy=arena:pages=drop,limit=4M|--policy=arena:pages=drop,limit=4M"
     "--epoch-flavor=fast|--epoch-flavor=fast"
     "--inject=chaos|--inject=chaos"
     "--check-trace|--check-trace"

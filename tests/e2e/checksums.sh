@@ -57,6 +57,7 @@ compare() {
     expected=$(checksum --policy=null "$@")
     [[ $expected =~ ^[0-9a-f]{16}$ ]] || { echo "harness $*: no checksum"; exit 1; }
     same --policy=arena "$@"
+    same --policy=arena --arena-limit=256K "$@"
     same --policy=refcount "$@"
     same --policy=malloc "$@"
     same --policy=epoch --threshold=1M "$@"

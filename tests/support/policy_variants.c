@@ -62,8 +62,25 @@ struct policy_variants policy_variants_of(const struct sm_policy_ops *ops)
     add_choices(&variants, ops, "shape");
     if (find_option(ops, "reuse-after") != NULL)
         add(&variants, ops->name, ":reuse-after=0");
+    if (find_option(ops, "limit") != NULL)
+        add(&variants, ops->name, ":limit=4K");
     add_collecting(&variants, ops);
     return variants;
+}
+
+uint32_t policy_variant_capabilities(const struct policy_variant *variant)
+{
+    struct sm_config config = {.sapi = SM_SAPI_FPM};
+    struct sm_manager *mm = NULL;
+    struct sm_error error = {0};
+    policy_variant_apply(variant, &config);
+    if (sm_manager_create(&config, &mm, &error) != SM_OK) {
+        fprintf(stderr, "%s\n", error.detail);
+        abort();
+    }
+    uint32_t capabilities = sm_policy_capabilities(mm);
+    sm_manager_destroy(mm);
+    return capabilities;
 }
 
 void policy_variant_name(const struct policy_variant *variant, char *name, size_t name_bytes)

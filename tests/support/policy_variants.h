@@ -2,7 +2,7 @@
  * A policy in each way it reclaims and collects: what is worth a run of its own wherever every policy has one.
  *
  * First its own name, with every default; then one text for every other choice of its options `reclaim` and `shape`, and one
- * that reuses from the first byte where `reuse-after` would put that off. A policy with
+ * that reuses from the first byte where `reuse-after` would put that off, and one whose requests pass `limit` at once. A policy with
  * young cycles and cycles beside the program gets these besides, each where the collector is the owner in slices and where it is a
  * thread, with thresholds so small that many such cycles run: young cycles always, with the smallest nursery (a store to an old
  * object matters at every step); none, so that all that is made is old at once; and, where no thread is asked, full cycles that stop.
@@ -28,6 +28,9 @@ struct policy_variants {
 
 /** At least one. */
 struct policy_variants policy_variants_of(const struct sm_policy_ops *ops);
+
+/** What it can do where requests are served: options may decide that, so one is made. */
+uint32_t policy_variant_capabilities(const struct policy_variant *variant);
 
 /** Its name in a test's: the text, and who marks. */
 void policy_variant_name(const struct policy_variant *variant, char *name, size_t name_bytes);

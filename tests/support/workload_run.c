@@ -8,6 +8,7 @@
 
 #include "../../workloads/vm_session.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static void parse(const struct wl_ops *ops, const char *text, struct sm_option_values *values)
@@ -136,13 +137,16 @@ void workload_assert_flips_show(const struct wl_ops *ops, struct workload_run ru
 
 static bool is_available(const char *policy)
 {
-    const struct sm_policy_ops *ops = sm_policy_find(policy);
+    char name[32];
+    snprintf(name, sizeof(name), "%.*s", (int)strcspn(policy, ":"), policy);
+    const struct sm_policy_ops *ops = sm_policy_find(name);
     return ops != NULL && ops->unavailable == NULL && is_run_in_this_build(ops->capabilities);
 }
 
 void workload_assert_policies_agree(const struct wl_ops *ops, struct workload_run run, uint64_t expected)
 {
-    static const char *const policies[] = {"null", "arena", "refcount", "marksweep", "boehm", "malloc", "epoch"};
+    static const char *const policies[] = {"null", "arena", "refcount", "marksweep", "boehm", "malloc", "epoch",
+                                           "arena:limit=256K"};
     for (size_t i = 0; i < sizeof(policies) / sizeof(policies[0]); i++) {
         if (!is_available(policies[i]))
             continue;

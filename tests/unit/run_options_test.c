@@ -116,7 +116,7 @@ static void test_refused_by_the_parser(void **state)
         {"--workers=65", "--workers=65"},
         {"--cold-every=0", "--cold-every=0"},
         {"--max-requests=none", "--max-requests=none"},
-        {"--arena-limit=1M", "--arena-limit"},
+        {"--arena-limit=1K", "--arena-limit"},
         {"--progress=sometimes", "--progress=sometimes"},
     };
     for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
@@ -149,6 +149,9 @@ static void test_refused_by_the_plan(void **state)
         {"--alloc=64M --iterations=5", "--iterations"},
         {"--policy=epoch:flavor=mb --epoch-flavor=qsbr", "--epoch-flavor=qsbr"},
         {"--policy=epoch:reclaim=thread --reclaim=inline", "--reclaim=inline"},
+        {"--policy=arena:limit=1M --arena-limit=2M", "--arena-limit=2M"},
+        {"--policy=arena:shape=bump --arena-limit=2M", "shape"},
+        {"--policy=arena:limit=1K", "limit"},
         {"--policy=null --observers=1", "--observers"},
         {"--policy=arena --stall=observer-0:1M:forever", "--stall"},
         {"--observers=1 --stall=observer-1:1M:1s", "--stall=observer-1:1M:1s"},
@@ -278,6 +281,19 @@ static void test_shorthands_reach_the_policy(void **state)
     plan = plan_make("--policy=epoch:reclaim=inline --observers=1", &text, &status, &error);
     assert_int_equal(status, SM_OK);
     assert_false(plan->runs_inline);
+    plan_free(plan, text);
+    plan = plan_make("--sapi=fpm --arena-limit=2M", &text, &status, &error);
+    assert_int_equal(status, SM_OK);
+    assert_string_equal(plan->policy_text, "arena:limit=2M");
+    assert_true(hx_plan_has_cycles(plan));
+    plan_free(plan, text);
+    plan = plan_make("--sapi=fpm --policy=arena:limit=3M", &text, &status, &error);
+    assert_int_equal(status, SM_OK);
+    assert_int_equal(plan->options.value[HX_OPT_ARENA_LIMIT].count, 3 << 20);
+    plan_free(plan, text);
+    plan = plan_make("--sapi=fpm --policy=epoch --arena-limit=2M", &text, &status, &error);
+    assert_int_equal(status, SM_OK);
+    assert_false(plan->options.has_value[HX_OPT_ARENA_LIMIT]);
     plan_free(plan, text);
 }
 

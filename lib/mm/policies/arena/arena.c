@@ -9,6 +9,8 @@
  * Inside a request the option `shape` says what becomes of blocks that the machine knows to be dead: nothing (bump), the
  * newest is taken back (retract), or all of them are used again by size (reuse). README.md has the files.
  *
+ * Option `limit` has nothing of this: see overflow.c.
+ *
  * Boot data. What is allocated outside requests lives in a region of its own, in chunks that no request
  * shares, so it survives every request end and is freed only with the manager. Outside a request nothing is
  * ever reset, and nothing given back: a CLI program that opens no request has the `null` policy with resizing in place.
@@ -34,6 +36,9 @@ static const struct sm_option arena_options[] = {
      "memory asked from the system at a time, a power of two"},
     {"pages", SM_OPTION_CHOICE, "", "retain", 0, 0, pages_names,
      "between requests: keep what the recent ones used on average; nothing; at most `keep`"},
+    {"limit", SM_OPTION_SIZE, "bytes", "0", 0, UINT64_C(1) << 40, NULL,
+     "a request that has taken so much goes on with young cycles, in an epoch heap that is dropped at its end; in the "
+     "place of all other options; 0: none"},
     {"keep", SM_OPTION_SIZE, "bytes", "256K", 0, UINT64_C(1) << 40, NULL,
      "pages=retain keeps at least, pages=keep at most so much"},
 };
@@ -109,6 +114,8 @@ static void read_options(struct arena_policy *arena, const struct sm_option_valu
 static sm_status arena_create(struct sm_manager *mm, const struct sm_option_values *options, struct sm_policy **policy)
 {
     uint64_t chunk_bytes = sm_option_count(options, "chunk");
+    if (sm_option_count(options, "limit") != 0)
+        return arena_overflow_create(mm, options, policy);
     if ((chunk_bytes & (chunk_bytes - 1)) != 0)
         return sm_policy_fail(mm, SM_ERR_INVALID_ARGUMENT,
                               "policy arena: option 'chunk' wants a power of two, not %" PRIu64, chunk_bytes);

@@ -223,6 +223,12 @@ void arena_large_free(struct arena_policy *arena, struct arena_chunk *chunk);
 void arena_known_dead(struct sm_policy *policy, struct sm_object *object);
 void arena_retire(struct sm_policy *policy, struct sm_object *object);
 
+/* ---- overflow.c ---- */
+
+/** With option `limit`: another policy's state, under this one's name. Errors: SM_ERR_INVALID_ARGUMENT, and those of that policy. */
+sm_status arena_overflow_create(struct sm_manager *mm, const struct sm_option_values *options,
+                                struct sm_policy **policy);
+
 /* ---- walk.c ---- */
 
 void arena_walk(struct sm_policy *policy, void (*visit)(void *context, struct sm_object *object), void *context);
