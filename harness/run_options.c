@@ -219,6 +219,7 @@ static const struct hx_option table[HX_OPTION_COUNT] = {
                             .unit = "bytes",
                             .placeholder = "SIZE",
                             .minimum = 4096,
+                            .maximum = 1099511627776.0,
                             .default_note = "the policy's",
                             .help = "what a request takes before it goes on with young cycles (policy option limit)"},
     [HX_OPT_COLLECT_EVERY] = {.name = "collect-every",

@@ -35,7 +35,7 @@ struct node {
 /** What a test gets: a fresh manager of the policy under test, one type and a table of roots. */
 struct fixture {
     const struct sm_policy_ops *ops;
-    uint32_t capabilities; /**< of the manager at hand */
+    uint32_t capabilities;                /**< of the manager at hand */
     const struct policy_variant *variant; /**< its text: the name, and perhaps options; and who collects */
     struct sm_manager *mm;
     sm_type_id node_type;

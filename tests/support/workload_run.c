@@ -145,8 +145,8 @@ static bool is_available(const char *policy)
 
 void workload_assert_policies_agree(const struct wl_ops *ops, struct workload_run run, uint64_t expected)
 {
-    static const char *const policies[] = {"null", "arena", "refcount", "marksweep", "boehm", "malloc", "epoch",
-                                           "arena:limit=256K"};
+    static const char *const policies[] = {"null",  "arena",  "refcount", "marksweep",
+                                           "boehm", "malloc", "epoch",    "arena:limit=256K"};
     for (size_t i = 0; i < sizeof(policies) / sizeof(policies[0]); i++) {
         if (!is_available(policies[i]))
             continue;

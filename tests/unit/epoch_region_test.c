@@ -415,7 +415,8 @@ static void test_the_arenas_limit_is_this(void **state)
 static void test_the_arenas_limit_stands_alone(void **state)
 {
     (void)state;
-    static const char *const refused[] = {"arena:limit=64K,shape=bump", "arena:pages=drop,limit=1M", "arena:limit=4095"};
+    static const char *const refused[] = {"arena:limit=64K,shape=bump", "arena:pages=drop,limit=1M",
+                                          "arena:limit=4095"};
     for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
         struct sm_config config = {.sapi = SM_SAPI_FPM, .policy = refused[i]};
         struct sm_manager *mm = NULL;

@@ -2,7 +2,8 @@
  * Option `limit`: the region is an epoch heap, so that a request which passes the limit can have cycles in it.
  *
  * Every address of that heap leads to its granule byte, which no block of the arena's own chunks could; so it is the epoch policy
- * that serves all requests, in the mode of its option `region`, under this policy's name. Under CLI it is that policy as it is.
+ * that serves all requests, in the mode of its option `region`, under this policy's name. Under CLI it is that policy
+ * without threads of its own.
  */
 #include "arena/arena_internal.h"
 
@@ -47,13 +48,14 @@ sm_status arena_overflow_create(struct sm_manager *mm, const struct sm_option_va
 {
     const struct sm_policy_ops *epoch = sm_policy_find("epoch");
     uint64_t limit_bytes = sm_option_count(options, "limit");
-    char text[96];
+    char text[128];
     struct sm_option_values values;
     struct sm_error error = {0};
     sm_status status = refuse_others(mm, options);
     if (status != SM_OK)
         return status;
-    snprintf(text, sizeof(text), "region=%" PRIu64 ",nursery=%" PRIu64, limit_bytes, limit_bytes);
+    snprintf(text, sizeof(text), "region=%" PRIu64 ",nursery=%" PRIu64 ",reclaim=inline,marking=stop", limit_bytes,
+             limit_bytes);
     status = sm_options_parse("policy arena", epoch->options, epoch->option_count, text, &values, &error);
     if (status != SM_OK)
         return sm_policy_fail(mm, status, "policy arena: option 'limit' wants at least 4K, not %" PRIu64, limit_bytes);

@@ -68,7 +68,8 @@ static const struct sm_option options[] = {
      .default_text = "0",
      .minimum = 0,
      .maximum = 1099511627776.0,
-     .help = "under FPM: requests go as a whole, and have cycles only once they have taken so much (with reclaim=inline "
+     .help = "under FPM: requests go as a whole, and have young cycles only once they have taken so much (with "
+             "reclaim=inline "
              "and marking=stop, whatever those say); 0: requests are nothing special"},
     {.key = "debug",
      .kind = SM_OPTION_CHOICE,

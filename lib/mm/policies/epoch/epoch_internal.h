@@ -7,6 +7,7 @@
  *       their stores and handles).                                     cycle.c, beside.c, barrier.c
  *   R2  a block, a large object or one retired by hand goes back to the pool only after the flavour's
  *       grace period; epochs here are tags, ages and hints.        reclaimer.c, heap_retire.c, pool.c
+ *       Without observers, in the mode of region.c, nothing waits.
  *   R3  every wait goes through epoch_drain, which refuses while the thread is in any guard of any
  *       manager.                                                                pressure.c, flavor.c
  *   R4  the reclaimer asks for attention as it begins to wait; safepoints repin, and keep asking
@@ -130,14 +131,15 @@ struct epoch_beside {
 
 /** A request that goes as a whole (region.c). */
 struct epoch_region {
-    uint64_t limit_bytes; /**< the option: what a request takes before there are cycles; 0: requests are nothing special */
+    uint64_t
+        limit_bytes; /**< the option: what a request takes before there are cycles; 0: requests are nothing special */
     bool is_open;
-    bool is_passed;          /**< it has taken as much: there was a cycle */
-    bool was_on;             /**< whether there were young cycles before */
-    uint64_t begin_bytes;    /**< room of all objects allocated before it, and since of large ones that are gone */
-    uint64_t since_bytes;    /**< the same at the last cycle */
-    uint64_t full_at_bytes;  /**< payload of its old objects at which a full cycle comes in the place of a young one */
-    uint64_t count;          /**< requests so far */
+    bool is_passed;         /**< it has taken as much: there was a cycle */
+    bool was_on;            /**< whether there were young cycles before */
+    uint64_t begin_bytes;   /**< room of all objects allocated before it, and since of large ones that are gone */
+    uint64_t since_bytes;   /**< the same at the last cycle */
+    uint64_t full_at_bytes; /**< payload of its old objects at which a full cycle comes in the place of a young one */
+    uint64_t count;         /**< requests so far */
 };
 
 struct epoch_policy {
