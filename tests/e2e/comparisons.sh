@@ -73,7 +73,7 @@ for title in ["linked:objects=500", "stack:depth=500,garbage=500", *traces]:
     assert any(verdict in line for verdict in ("counting wins", "epoch wins", "neither")), line
 
 shapes = json.load(open("arena-shapes.json"))["results"]["fpm-page:posts=1,comments=1,paragraphs=1"]
-assert len(shapes) == 10 and all(runs[0]["status"] == "ok" for runs in shapes.values()), shapes
+assert len(shapes) == 14 and all(runs[0]["status"] == "ok" for runs in shapes.values()), shapes
 assert len({runs[0]["checksum"] for runs in shapes.values()}) == 1
 faults = {policy: runs[0]["minor_faults"] for policy, runs in shapes.items()}
 burst, = json.load(open("arena-shapes.json"))["bursts"]
