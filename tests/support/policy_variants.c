@@ -63,7 +63,7 @@ struct policy_variants policy_variants_of(const struct sm_policy_ops *ops)
     if (find_option(ops, "reuse-after") != NULL)
         add(&variants, ops->name, ":reuse-after=0");
     if (find_option(ops, "limit") != NULL)
-        add(&variants, ops->name, ":limit=4K");
+        add(&variants, ops->name, ":limit=16K");
     add_collecting(&variants, ops);
     return variants;
 }
