@@ -214,7 +214,7 @@ bool epoch_heap_refill(struct epoch_heap *heap, size_t payload_bytes)
     if (extend_window(heap, room_bytes))
         return true;
     epoch_heap_close_window(heap);
-    if (heap->pool.debug != EPOCH_DEBUG_NEVER_REUSE && !heap->is_region)
+    if (heap->pool.debug != EPOCH_DEBUG_NEVER_REUSE && !heap->pool.is_region)
         epoch_heap_reuse_graced(heap);
     return open_loose(heap, room_bytes, EPOCH_LOOSE_WORTH_BYTES) || open_hole(heap, room_bytes) ||
            open_loose(heap, room_bytes, 0);

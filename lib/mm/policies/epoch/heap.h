@@ -50,11 +50,9 @@ struct epoch_recent {
 struct epoch_heap {
     struct sm_manager *mm;
     struct epoch_pool pool;
-    uint8_t colour;  /**< of old objects; while a cycle marks beside the program, of those at the snapshot */
-    uint8_t marking; /**< the colour that cycle gives; EPOCH_COLOUR_NONE when there is none */
-    bool makes_old;  /**< there are no young cycles: what the window leaves behind is old at once */
-    bool
-        is_region; /**< a request is open that goes as a whole: room in older blocks is not used meanwhile (region.c) */
+    uint8_t colour;             /**< of old objects; while a cycle marks beside the program, of those at the snapshot */
+    uint8_t marking;            /**< the colour that cycle gives; EPOCH_COLOUR_NONE when there is none */
+    bool makes_old;             /**< there are no young cycles: what the window leaves behind is old at once */
     struct epoch_block *window; /**< the block that the window lies in; NULL: there is none */
     char *window_start,
         *window_end;       /**< of the hole, from where the window was opened; sm_hot.limit may lie before its end */

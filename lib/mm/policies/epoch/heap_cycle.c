@@ -63,7 +63,7 @@ static void conclude_list(struct epoch_heap *heap, struct epoch_block_list *bloc
     struct epoch_block *block;
     while ((block = epoch_list_take(blocks)) != NULL) {
         uint32_t dead_bytes = conclude(heap, block, heap->colour);
-        block->is_worn = is_young || heap->is_region;
+        block->is_worn = is_young;
         if (!wait_for_grace(block, dead_bytes, batch))
             epoch_pool_release(&heap->pool, block);
     }

@@ -337,6 +337,13 @@ static void release_empty(struct epoch_pool *pool, struct epoch_block *block)
     note_poison(pool, block);
 }
 
+static uint32_t worth_bytes(const struct epoch_pool *pool, const struct epoch_block *block)
+{
+    if (pool->is_region)
+        return EPOCH_HOLES_WORTH_REGION_BYTES;
+    return block->is_worn ? EPOCH_HOLES_WORTH_WORN_BYTES : EPOCH_HOLES_WORTH_BYTES;
+}
+
 static void release_holes(struct epoch_pool *pool, struct epoch_block *block)
 {
     struct epoch_slab *slab = epoch_slab_of(block);
@@ -347,14 +354,10 @@ static void release_holes(struct epoch_pool *pool, struct epoch_block *block)
     block->is_touched = false;
     if (block->swept_for != pool->colour)
         note_unswept(pool, block);
-    uint32_t worth_bytes = block->is_worn ? EPOCH_HOLES_WORTH_WORN_BYTES : EPOCH_HOLES_WORTH_BYTES;
-    if (free_bytes < worth_bytes || pool->debug == EPOCH_DEBUG_NEVER_REUSE) {
+    bool is_worth = free_bytes >= worth_bytes(pool, block) && pool->debug != EPOCH_DEBUG_NEVER_REUSE;
+    if (!is_worth || (slab->boot_blocks & bit) != 0) {
         slab->full_blocks |= bit;
-        return;
-    }
-    if ((slab->boot_blocks & bit) != 0) {
-        slab->full_blocks |= bit;
-        slab->closed_blocks |= bit;
+        slab->closed_blocks |= is_worth ? bit & slab->boot_blocks : 0;
         return;
     }
     slab->hole_blocks |= bit;

@@ -51,14 +51,19 @@ struct epoch_pool {
     size_t first_with_free;    /**< no slab before this one has a free block */
     size_t first_to_offer;     /**< nor a block with holes, or a free one that is committed, before this one */
     size_t first_unswept;      /**< nor a block that is not swept before this one */
+    bool is_region;            /**< between epoch_pool_begin_region and epoch_pool_end_region */
     bool is_sweeping;          /**< a block is in the hands of whoever sweeps */
     uint8_t colour;            /**< what old objects carry */
     uint64_t free_count;       /**< free blocks that are committed */
     uint64_t least_free_count; /**< of it since the last trim */
 };
 
-/** Least free bytes for which a block is searched for holes: after a full cycle, and after a young one, for which it was searched before. */
-enum { EPOCH_HOLES_WORTH_BYTES = 2048, EPOCH_HOLES_WORTH_WORN_BYTES = EPOCH_BLOCK_BYTES / 2 };
+/** Least free bytes for which a block is searched for holes: after a full cycle; after a young one, for which it was searched before; and of a region. */
+enum {
+    EPOCH_HOLES_WORTH_BYTES = 2048,
+    EPOCH_HOLES_WORTH_WORN_BYTES = EPOCH_BLOCK_BYTES / 4,
+    EPOCH_HOLES_WORTH_REGION_BYTES = EPOCH_BLOCK_BYTES / 2,
+};
 
 void epoch_pool_init(struct epoch_pool *pool, struct sm_manager *mm, enum epoch_debug debug);
 /** Give all memory back, whatever is in it. */

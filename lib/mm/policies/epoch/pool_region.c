@@ -6,6 +6,7 @@
 void epoch_pool_begin_region(struct epoch_pool *pool)
 {
     epoch_pool_lock_settled(pool);
+    pool->is_region = true;
     for (size_t i = 0; i < pool->slab_count; i++) {
         struct epoch_slab *slab = pool->slabs[i];
         SM_ASSERT(slab->boot_blocks == 0 && slab->closed_blocks == 0);
@@ -50,6 +51,7 @@ void epoch_pool_take_region(struct epoch_pool *pool, struct epoch_block_list *bl
 void epoch_pool_end_region(struct epoch_pool *pool)
 {
     epoch_pool_lock_settled(pool);
+    pool->is_region = false;
     for (size_t i = 0; i < pool->slab_count; i++) {
         struct epoch_slab *slab = pool->slabs[i];
         uint64_t offered = slab->closed_blocks & slab->full_blocks;

@@ -39,7 +39,7 @@ void epoch_region_begin(struct sm_policy *policy)
     (void)epoch_drain(epoch, SM_PAUSE_GRACE, 0);
     SM_ASSERT(epoch->heap.old_objects == policy->mm->request_live_objects);
     epoch_pool_begin_region(&epoch->heap.pool);
-    epoch->heap.is_region = region->is_open = true;
+    region->is_open = true;
     region->is_passed = false;
     region->was_on = epoch->young.is_on;
     region->begin_bytes = epoch_heap_room_bytes(&epoch->heap);
@@ -173,6 +173,6 @@ void epoch_region_end(struct sm_policy *policy)
     epoch_heap_safepoint(&epoch->heap);
     epoch_young_turn(epoch, epoch->region.was_on);
     epoch_pool_end_region(&epoch->heap.pool);
-    epoch->heap.is_region = epoch->region.is_open = false;
+    epoch->region.is_open = false;
     (void)epoch_drain(epoch, SM_PAUSE_GRACE, 0);
 }
