@@ -112,8 +112,8 @@ struct instruction {
 
 /*
  * One call. Seven copies of objects (three assignments, two links, one argument, one store) and their
- * drops bring the workloads' own 0.5 to 0.8 copies an allocation to 2.2 (fpm-page) and 2.4 (cli-queue), and
- * one drop more each: 5.4 and 5.8 count operations. One store a call is 0.2 to 0.3 an allocation.
+ * drops are 3.2 (fpm-page) and 3.6 (cli-queue) count operations an allocation, beside the workloads' own
+ * (scripts/mutator-rates). One store a call is 0.2 to 0.3 an allocation.
  */
 static const struct instruction program[MUTATOR_OPCODES_PER_CALL] = {
     {opcode_assign_object, 1}, {opcode_load, 7},
