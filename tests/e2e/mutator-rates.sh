@@ -59,6 +59,21 @@ drops = (2 * garbage + depth + depth - 1) * steps + 7 * calls
 assert abs(work["drops"] - drops) <= 64, (work, drops)
 assert rates["counts"] == (work["adds"] - work["class_adds"] + work["drops"]) / work["allocations"], rates
 PY
+# Objects that die with an array and have a destructor, which holds them once more while it runs.
+"$rates" --workloads=cli-dtor:objects=1000 --steps=$steps --json=dtor.json >table 2>progress
+/usr/bin/python3 - $steps <<'PY'
+import json, sys
+
+steps = int(sys.argv[1])
+row, = json.load(open("dtor.json"))["rows"]
+work, objects = row["work"], 1000 * steps
+calls = objects * 5 / 20
+# Beside them an array and its storage.
+assert work["allocations"] == objects + 2 * steps and work["opcodes"] == calls * 20, work
+assert work["adds"] - work["class_adds"] == objects + 7 * calls, work
+assert abs(work["drops"] - (2 * objects + steps + 7 * calls)) <= 64, work
+assert work["elements"] == objects and work["stores"] == 2 * objects + calls and work["pointers"] == steps, work
+PY
 # What it is compared with are the program's own figures, or the median where there are none.
 for program in fpm-wordpress-home cli-phpcs; do
     echo "{\"generators\": [{\"workload\": \"$spec\", \"program\": \"$program\", \"steps\": 4}]}" >$program.json
