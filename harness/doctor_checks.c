@@ -230,19 +230,17 @@ static void check_counters(const struct examined *examined, struct hx_finding *f
 static void check_environment(const struct examined *examined, struct hx_finding *finding)
 {
     const struct hx_context *context = examined->context;
-    size_t count = 0;
-    const char *first = "";
-    for (size_t i = 0; i < context->count; i++) {
-        if (context->facts[i].group == NULL || strcmp(context->facts[i].group, "environment") != 0)
-            continue;
-        first = count++ == 0 ? context->facts[i].name : first;
+    char names[128] = "";
+    size_t used = 0;
+    for (size_t i = 0; i < context->count && used < sizeof(names); i++) {
+        const struct hx_fact *fact = &context->facts[i];
+        if (fact->group != NULL && strcmp(fact->group, "environment") == 0)
+            used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s", used == 0 ? "" : ", ", fact->name);
     }
-    if (count == 0)
+    if (used == 0)
         find(finding, HX_SOUNDNESS_OK, NULL, "no variables that change how memory is allocated");
     else
-        find(finding, HX_SOUNDNESS_WARNING, "unset them",
-             "%zu variable%s that change%s how memory is allocated, %s first", count, hx_plural_s(count),
-             count == 1 ? "s" : "", first);
+        find(finding, HX_SOUNDNESS_WARNING, "unset them", "set, and may change how memory is allocated: %s", names);
 }
 
 static void check_build(const struct examined *examined, struct hx_finding *finding)

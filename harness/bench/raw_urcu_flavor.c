@@ -1,9 +1,7 @@
 /*
  * Raw peer of the flavour RAW_URCU_FLAVOR; built once for each of memb, mb and bp, which differ in nothing but the
- * names that RAW_URCU_HEADER gives (liburcu's own map of names) and in whether the build asks for inline fast paths.
+ * names that the header gives which the build includes (liburcu's own map of names), and in whether the fast paths are inline.
  */
-#include RAW_URCU_HEADER
-
 #include "raw_urcu.h"
 #include "raw_urcu_loops.h"
 
