@@ -239,14 +239,31 @@ def count(text):
 # ---- Files ----
 
 
+def make_writable(path):
+    """Makes the folder when it is not there; OSError when no file can be made in it."""
+    path.mkdir(parents=True, exist_ok=True)
+    # Some folders allow everything to root and still take no file: only making one tells.
+    with tempfile.TemporaryFile(dir=path):
+        pass
+
+
+def writable_folder(path):
+    """The folder of --out, made when it is not there and fit to write to."""
+    try:
+        make_writable(path)
+    except OSError as problem:
+        raise BadInput(f"--out={path}: expected a folder to write to: {problem.strerror}") from None
+    return path
+
+
 def writable_file(path):
     """The path, when a file can be written there; its folder is made."""
+    if path.is_dir():
+        raise BadInput(f"{path}: expected a place to write to, not a folder")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_writable(path.parent)
     except OSError as problem:
         raise BadInput(f"{path}: expected a place to write to: {problem.strerror}") from None
-    if path.is_dir() or not os.access(path.parent, os.W_OK):
-        raise BadInput(f"{path}: expected a place to write to")
     return path
 
 

@@ -62,7 +62,8 @@ one_line 2 'in JSON' --baseline=broken.json cells
 one_line 2 'not JSON' --baseline="$baseline" broken.json
 echo '{"status": "ok", "metrics": {}}' >bare.json
 one_line 2 'bare.json: expected numbers' --baseline="$baseline" bare.json
-one_line 2 'place to write' --quick --write-baseline=/proc/absent/file
+one_line 2 'place to write' --quick --write-baseline=/proc/absent
+one_line 2 '--out=/proc/absent: expected a folder' --quick --out=/proc/absent
 mv queue.json cells
 
 /usr/bin/python3 - "$baseline" <<'PY'
