@@ -4,12 +4,13 @@ Sources: percentile bootstrap, Efron and Tibshirani 1993; slope, Theil 1950 and 
 samples differ (scipy.stats.mannwhitneyu).
 """
 import functools
+import pathlib
 import sys
 
 try:
     import numpy
 except ImportError:
-    print("python3-numpy is missing: scripts/setup figures installs it", file=sys.stderr)
+    print(f"scripts/{pathlib.Path(sys.argv[0]).name}: python3-numpy is missing; scripts/setup figures installs it", file=sys.stderr)
     sys.exit(2)
 
 REPLICATES = 2000

@@ -12,9 +12,9 @@ front), and which is chosen.
 """
 import dataclasses
 
-import numpy
-
+# First, for it says what to install where numpy is missing.
 import intervals
+import numpy
 from measured_runs import BadInput
 from result_set import grouped
 
