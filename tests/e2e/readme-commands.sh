@@ -102,7 +102,7 @@ run_line() {
     local how="$line${shorten:+   [length: $shorten]}"
     if [[ " $expected " != *" $status "* ]]; then
         report failed "$how" "exit $status, expected $expected"
-    elif [[ ! -s $work/stdout && $line != *'>'* && $line != *' trace check '* && $line != *' trace '*pack' '* ]]; then
+    elif [[ $status -eq 0 && ! -s $work/stdout && $line != *'>'* && $line != *' trace check '* && $line != *' trace '*pack' '* ]]; then
         report failed "$how" "printed nothing"
     elif [[ $line == *--json=-* && $line != *[\|\>]* ]] && ! /usr/bin/python3 -m json.tool "$work/stdout" >/dev/null; then
         report failed "$how" "stdout is not one JSON document"
