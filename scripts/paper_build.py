@@ -57,13 +57,18 @@ def draw_figures(sources, folder):
         runs = getattr(sources, bundle)
         shown = panel_workloads(runs)
         packed = folder / f"{bundle}.jsonl.xz"
-        result_set.pack(packed, (run.document for run in runs if run.workload in shown))
+        result_set.pack(packed, (renamed(run) for run in runs if run.workload in shown))
         names = [name for name, of in FIGURES.items() if of == bundle]
         done = subprocess.run([ROOT / "scripts/plot", packed, f"--out={folder}/figures", f"--only={';'.join(names)}", "--bare"],
                               capture_output=True, text=True)
         left_out = len({run.workload for run in runs}) - len(shown)
         for name in names:
-            write_whole(folder / f"figures/{name}.tex", figure(folder, name, shown, left_out, done.stderr))
+            write_whole(folder / f"figures/{name}.tex", figure(folder, name, len(shown), left_out, done.stderr))
+
+
+def renamed(run):
+    """Its document, the workload named as in the text: where a trace lay says nothing."""
+    return dict(run.document, cell=dict(run.cell, workload=workload_name(run.workload)))
 
 
 def figure(folder, name, shown, left_out, said):
@@ -74,9 +79,7 @@ def figure(folder, name, shown, left_out, said):
             raise BadInput(f"scripts/plot --only={name}: {said.strip().splitlines()[-1] if said.strip() else 'no figure'}")
         return f"\\caption{{Not drawn: {escaped(why)}.}}\n"
     caption = (folder / f"figures/{name}.txt").read_text(encoding="utf-8").strip()
-    for workload in shown:
-        caption = caption.replace(workload, workload_name(workload))
-    others = f" {len(shown)} workloads of {len(shown) + left_out} are shown." if left_out else ""
+    others = f" {shown} workloads of {shown + left_out} are shown." if left_out else ""
     return f"\\includegraphics[width=\\textwidth,height=.42\\textheight,keepaspectratio]{{figures/{name}.pdf}}\n\\caption{{{escaped(caption + others)}}}\n"
 
 

@@ -10,7 +10,7 @@ import overhead
 import paper_sources
 import workload_cards
 from measured_runs import good, middle, ratio
-from paper_text import ABSENT, amount, band, code, listed, number, percent, workload_name
+from paper_text import ABSENT, band, code, escaped, listed, number, percent, workload_name
 
 RIVAL, OURS = "refcount", ("epoch", "arena")
 # What was to be reached under FPM: ahead of the rival in CPU within so many times its footprint.
@@ -29,6 +29,8 @@ def spread_keys(name, values, digits):
     yield f"{name}.median", number(statistics.median(values), digits)
     yield f"{name}.least", number(min(values), digits)
     yield f"{name}.most", number(max(values), digits)
+    low, _, high = statistics.quantiles(values, method="inclusive")
+    yield f"{name}.quartiles", f"{number(low, digits)} to {number(high, digits)}"
 
 
 def php(sources):
@@ -57,9 +59,9 @@ def php(sources):
     yield "php.cyclic.most.program", code(most)
     crossing = [1 - p["iter"]["cross_blocks_share"] for p in workers.values() if p.get("iter")]
     yield from spread_keys("php.workers.die-within", [100 * share for share in crossing], 1)
-    copies = {name: p["rc"]["one_bit_extra_elems"] * 16 for name, p in programs.items() if "rc" in p}
+    copies = {name: p["rc"]["one_bit_extra_elems"] for name, p in programs.items() if "rc" in p}
     worst = max(copies, key=copies.get)
-    yield "php.one-bit.most", amount(copies[worst]) + "B"
+    yield "php.one-bit.most", number(copies[worst] / 1e6)
     yield "php.one-bit.most.program", code(worst)
 
 
@@ -221,6 +223,11 @@ def shape_figures(sources, policy):
             yield workload, cpu["median"], footprint["median"]
 
 
+def limits(sources):
+    """Policies of the arena that go on in an epoch heap once a request has taken so much."""
+    return list(dict.fromkeys(policy for by_policy in sources.arena_shapes["results"].values() for policy in by_policy if "limit=" in policy))
+
+
 def fpm(sources):
     yield "fpm.runs", number(sources.arena_shapes["runs"])
     yield "fpm.workloads", number(len(sources.arena_shapes["results"]))
@@ -236,7 +243,12 @@ def fpm(sources):
             for name, choose in (("least", min), ("most", max)):
                 best = choose(figures, key=lambda figure: figure[index], default=None)
                 yield f"fpm.{shape}.{what}.{name}", ABSENT if best is None else number(best[index], 2)
-    yield "fpm.bursts", number(len(sources.arena_shapes.get("bursts", [])))
+    for name, choose in (("least", min), ("most", max)):
+        along = [figure for policy in limits(sources) for figure in shape_figures(sources, policy)]
+        for index, what in ((1, "cpu"), (2, "footprint")):
+            best = choose(along, key=lambda figure: figure[index], default=None)
+            yield f"fpm.limit.{what}.{name}", ABSENT if best is None else number(best[index], 2)
+    yield "fpm.limits", ", ".join(policy.partition("limit=")[2] for policy in limits(sources)) or "none"
 
 
 # ---- What may not be there ----
@@ -281,18 +293,20 @@ def gate(sources):
 def machine(sources):
     context = next((run.document["context"] for run in sources.epoch if run.document.get("context")), {})
     build = context.get("build") or {}
-    yield "machine.cpu", code(context.get("cpu_model") or "unknown")
+    yield "machine.cpu", escaped(context.get("cpu_model") or "unknown")
     yield "machine.virtual", "a virtual machine" if context.get("virtualised") else "a machine"
     yield "machine.cpus", number(context.get("cpus_usable"))
     yield "machine.memory-gib", number((context.get("memory_bytes") or 0) / 2**30, 1)
-    yield "machine.kernel", code(context.get("kernel") or "unknown")
-    yield "machine.compiler", code(build.get("compiler") or "unknown")
+    yield "machine.kernel", escaped(context.get("kernel") or "unknown")
+    yield "machine.compiler", escaped(build.get("compiler") or "unknown")
     yield "machine.flags", code(build.get("c_flags") or "unknown")
     commits = sorted({((run.document.get("context") or {}).get("build") or {}).get("git_commit", "")[:10]
                       for run in [*sources.epoch, *sources.rivals]} - {""})
     yield "machine.commits", listed(commits, 8)
     libraries = context.get("libraries") or {}
-    yield "machine.libraries", ", ".join(code(f"{name} {version}") for name, version in sorted(libraries.items()) if version) or "none"
+    # All of liburcu's flavours are of one version; what names itself is shown once.
+    shown = {name.partition("-")[0]: version.removeprefix(f"{name}.so.") for name, version in sorted(libraries.items()) if version}
+    yield "machine.libraries", ", ".join(f"{name} {escaped(version)}" for name, version in shown.items()) or "none"
 
 
 def constants():

@@ -12,8 +12,8 @@ from measured_runs import ROOT, BadInput
 # File in the folder of results, whether the paper can do without it, and the command that makes it.
 BUNDLE = "harness sweep {} --out=DIR, then scripts/pack-results DIR --out={}"
 FILES = {
-    "epoch.jsonl.xz": (True, BUNDLE.format("--policies=epoch --workloads=... --thresholds=... --pacing=...", "FILE")),
-    "rivals.jsonl.xz": (True, BUNDLE.format("--policies='epoch;refcount;...' --workloads=... --heap-factors=...", "FILE")),
+    "epoch.jsonl.xz": (True, BUNDLE.format("--policies=epoch ...", "FILE")),
+    "rivals.jsonl.xz": (True, BUNDLE.format("--policies='A;B' --heap-factors='2;3' ...", "FILE")),
     "distances.json": (True, "scripts/characterise --out=DIR, which writes DIR/distances.json"),
     "arena-shapes.json": (True, "scripts/arena-shapes --out=DIR, which writes DIR/arena-shapes.json"),
     "linked-compare.json": (False, "scripts/linked-compare --json=FILE"),

@@ -33,7 +33,7 @@ def distances(sources):
         lifetime = number(pair["ks_lifetime"] if exact is None else exact, 3) + ("" if exact is None else r"\textsuperscript{e}")
         rows.append([code(pair["workload"]), code(pair["program"]), number(pair["ks_size"], 3), lifetime, number(pair["ks_lifetime_least"], 3),
                      number(pair["blow_up_ratio"], 2), number(pair["peak_live_ratio"], 2), escaped(workload_cards.verdict(pair, limit))])
-    return table("llrrrrrl", ["generator", "PHP program", "size", "lifetime", "at least", "blow-up", "peak", ""], [rows])
+    return table("p{33mm}lrrrrrp{44mm}", ["generator", "PHP program", "size", "lifetime", "at least", "blow-up", "peak", ""], [rows])
 
 
 def sapi_groups(results):
@@ -122,14 +122,15 @@ def shape_cell(runs, theirs):
 
 
 def arena_shapes(sources):
-    policies = [f"arena:shape={shape},pages=retain" for shape in SHAPES] + [f"arena:shape=reuse,pages={pages}" for pages in PAGES]
+    limits = numbers.limits(sources)
+    policies = [f"arena:shape={shape},pages=retain" for shape in SHAPES] + [f"arena:shape=reuse,pages={pages}" for pages in PAGES] + limits
     rows = []
     for title, by_policy in sources.arena_shapes["results"].items():
         theirs = by_policy.get(numbers.RIVAL, [])
         rows.append([code(workload_name(title)), number(middle(theirs, "mean_footprint_bytes", MIB), 2),
                      *(shape_cell(by_policy[policy], theirs) if policy in by_policy else ABSENT for policy in policies)])
-    header = ["workload", r"\texttt{refcount}, MiB", *map(code, SHAPES), r"\texttt{reuse}, drop", r"\texttt{reuse}, keep"]
-    return table("lrrrrrr", header, [rows])
+    header = ["workload", r"\texttt{refcount}", *map(code, SHAPES), "drop", "keep", *(code(policy.partition(":")[2]) for policy in limits)]
+    return table("l" + "r" * (len(header) - 1), header, [rows])
 
 
 def bursts(sources):
@@ -175,7 +176,7 @@ def pauses(sources):
 
 def provenance(sources):
     rows = [[code(name), what, code(command)] for name, what, command in sources.digests]
-    return table("lll", ["file", "", "made by"], [rows])
+    return table("llp{43mm}", ["file", "", "made by"], [rows])
 
 
 def every(sources, answered):

@@ -12,8 +12,9 @@ def escaped(text):
 
 
 def code(text):
-    """In a typewriter's letters; it may break behind what joins options."""
-    return r"\texttt{" + re.sub(r"([:,;=/])", r"\1\\allowbreak{}", escaped(text)) + "}"
+    """In a typewriter's letters; it may break behind what joins options, and two dashes stay two."""
+    broken = re.sub(r"([:,;=/])", r"\1\\allowbreak{}", escaped(text))
+    return r"\texttt{" + broken.replace("--", "-{}-") + "}"
 
 
 def workload_name(text):
