@@ -6,6 +6,7 @@ from paper_text import ABSENT, amount, band, code, escaped, number, percent, tab
 
 MS, MIB = 1e-6, 2**-20
 POLICIES = ("epoch", "arena", "refcount", "marksweep", "boehm", "malloc", "null")
+COLLECTING = ("epoch", "refcount", "marksweep", "boehm")
 SHAPES, PAGES = ("bump", "retract", "reuse"), ("drop", "keep,keep=1M")
 
 
@@ -45,14 +46,14 @@ def sapi_groups(results):
     return list(groups.values())
 
 
-def policy_matrix(sources, cell):
-    """A row for each workload, a column for each policy; `cell` is text, a function of (runs, the rival's runs)."""
+def policy_matrix(sources, cell, policies):
+    """A row for each workload, a column for each of `policies`; `cell` is text, a function of (runs, the rival's runs)."""
     results = sources.policy_table["results"]
     groups = []
     for titles in sapi_groups(results):
         groups.append([[code(workload_name(title)), *(cell(numbers.under(results[title], policy), numbers.under(results[title], numbers.RIVAL))
-                                                      for policy in POLICIES)] for title in titles])
-    return table("l" + "r" * len(POLICIES), ["workload", *map(code, POLICIES)], groups)
+                                                      for policy in policies)] for title in titles])
+    return table("l" + "r" * len(policies), ["workload", *map(code, policies)], groups)
 
 
 def status(runs):
@@ -69,7 +70,7 @@ def cost_cell(runs, theirs):
 
 
 def policy_costs(sources):
-    return policy_matrix(sources, cost_cell)
+    return policy_matrix(sources, cost_cell, POLICIES)
 
 
 def pause_cell(runs, _):
@@ -79,7 +80,7 @@ def pause_cell(runs, _):
 
 
 def policy_pauses(sources):
-    return policy_matrix(sources, pause_cell)
+    return policy_matrix(sources, pause_cell, COLLECTING)
 
 
 def cells(sources, answered):
