@@ -73,6 +73,11 @@ grep -q 'n = .* runs\? a point.*Failed (crosses): churn:objects=2k marksweep hea
 "$SAPIMEM_SOURCE_DIR/scripts/pack-results" sweep --out=sweep.jsonl.xz --series-points=4096 >packed
 plot sweep.jsonl.xz --out=third '--only=pareto;footprint' >stdout 2>stderr
 [[ $(ls third) == "$(printf '%s\n' footprint.{pdf,png,svg,txt} pareto.{pdf,png,svg,txt})" ]] || fail "--only drew $(ls third)"
+# Without its caption a figure is smaller, and the text beside it is the same.
+plot sweep.jsonl.xz --out=bare --only=pareto --bare >stdout 2>stderr
+cmp third/pareto.txt bare/pareto.txt || fail "--bare changed the caption's text"
+height() { sed -n 's/.*<svg height="\([0-9.]*\)pt".*/\1/p; s/.* height="\([0-9.]*\)pt".*/\1/p' "$1" | head -1; }
+awk -v bare="$(height bare/pareto.svg)" -v whole="$(height third/pareto.svg)" 'BEGIN { exit !(bare > 0 && bare < whole) }' || fail "--bare left the caption in"
 cmp first/pareto.svg third/pareto.svg && cmp first/footprint.pdf third/footprint.pdf || fail "a bundle draws something else"
 
 # The cards of scripts/characterise.
