@@ -5,7 +5,7 @@ import shutil
 import subprocess
 
 import result_set
-from measured_runs import ROOT, BadInput, Skip, write_whole
+from measured_runs import ROOT, BadInput, Skip, writable_folder, write_whole
 from paper_text import escaped, workload_name
 
 PROGRAMS = ("pdflatex", "latexmk", "bibtex")
@@ -28,13 +28,10 @@ def need_latex():
 
 def prepare(out):
     """The folder in which LaTeX works, with the paper's own files; what an earlier build left there is gone."""
-    folder = out / "tex"
-    try:
-        shutil.rmtree(folder, ignore_errors=True)
-        for part in ("tables", "figures", "sections"):
-            (folder / part).mkdir(parents=True)
-    except OSError as problem:
-        raise BadInput(f"--out={out}: expected a folder to write to: {problem.strerror}") from None
+    folder = writable_folder(out) / "tex"
+    shutil.rmtree(folder, ignore_errors=True)
+    for part in ("tables", "figures", "sections"):
+        (folder / part).mkdir(parents=True)
     for path in (ROOT / "paper").rglob("*"):
         if path.suffix in (".tex", ".bib"):
             shutil.copyfile(path, folder / path.relative_to(ROOT / "paper"))
