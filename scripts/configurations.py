@@ -19,8 +19,9 @@ def setting(run, name):
 
 
 def heap_factor(run):
-    factor = run.cell.get("heap_factor")
-    return setting(run, "heap_factor") if factor is None else factor
+    """The memory limit as a multiple of the workload's analytic live size, or of its minheap; None without one."""
+    given = (run.cell.get(name) or setting(run, name) for name in ("heap_factor", "minheap_factor"))
+    return next((factor for factor in given if factor is not None), None)
 
 
 def work(run):

@@ -128,16 +128,10 @@ def of_bundle(name, runs):
     yield f"{name}.invocations.most", number(max(invocations, default=0))
 
 
-def factor(run):
-    """The limit as a multiple of live size or of minheap; None without one."""
-    multiple = configurations.heap_factor(run)
-    return run.cell.get("minheap_factor") if multiple is None else multiple
-
-
 def grouped_cells(runs):
     groups = {}
     for run in runs:
-        groups.setdefault((run.policy, run.workload, run.pacing, factor(run)), []).append(run)
+        groups.setdefault((run.policy, run.workload, run.pacing, configurations.heap_factor(run)), []).append(run)
     return groups
 
 
@@ -149,7 +143,7 @@ def sweeps(sources):
 
 
 def factors(runs):
-    return sorted({factor(run) for run in runs} - {None})
+    return sorted({configurations.heap_factor(run) for run in runs} - {None})
 
 
 def overheads(runs, clock):
@@ -161,7 +155,7 @@ def overheads(runs, clock):
     bounds = overhead.lower_bounds(found, clock)
     values, completed = {}, collections.Counter()
     for one in found:
-        multiple = factor(one.runs[0])
+        multiple = configurations.heap_factor(one.runs[0])
         interval = one.interval(lambda run: overhead.lbo(run, bounds, clock))
         if one.is_plain and multiple is not None and interval and not one.failed:
             values.setdefault(one.workload, {})[one.policy, multiple] = interval[0]
@@ -328,7 +322,7 @@ def every(sources, answered):
     for name, function in optional.items():
         if is_there[name]:
             numbers.update(function(sources))
-    return numbers, is_there
+    return numbers, {**is_there, "bursts": bool(sources.arena_shapes.get("bursts"))}
 
 
 def as_tex(numbers, is_there):

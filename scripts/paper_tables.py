@@ -1,4 +1,5 @@
 """The tables of the paper, each whole, by name: functions of the reference results alone."""
+import configurations
 import paper_numbers as numbers
 import workload_cards
 from measured_runs import failure, good, middle, ratio
@@ -106,7 +107,7 @@ def regret(sources, answered):
 def overheads(sources):
     """Geometric means of LBO under limits, where a policy completed the workloads that most complete; else how many it completed."""
     factors, groups = numbers.factors(sources.rivals), []
-    policies = dict.fromkeys(run.policy for run in sources.rivals if numbers.factor(run) is not None)
+    policies = dict.fromkeys(run.policy for run in sources.rivals if configurations.heap_factor(run) is not None)
     for clock, shown in (("cpu", "CPU"), ("wall", "wall")):
         means, completed, workloads = numbers.overheads(sources.rivals, clock)
         rows = []

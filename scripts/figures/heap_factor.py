@@ -22,8 +22,8 @@ def drawn(results, clock, name):
     for axes in all_axes:
         axes.set_xticks(factors, [f"{factor:g}" for factor in factors])
         look.axis(axes, "y", log=True)
-    look.label_edges(all_axes, "limit, as a multiple of live", f"{name}, LBO")
-    what = (f"Overhead against the heap factor: {name} as a multiple of its lower bound (LBO) under a limit of so many times the live size; level lines are "
+    look.label_edges(all_axes, "limit, in live sizes or minheaps", f"{name}, LBO")
+    what = (f"Overhead against the heap factor: {name} as a multiple of its lower bound (LBO) under a limit of so many times the live size or the minheap; level lines are "
             f"without a limit. The mean is over the {len(finished)} workloads that any policy finished under a limit, and only where all of these were finished.")
     handles = styles.handles(unmarked={_label(results, one) for members in free.values() for one in members}) + data.failure_handles(every)
     return figure, data.caption(what, every, data.MEDIANS), handles
