@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 
+import paper_numbers
 import result_set
 from measured_runs import ROOT, BadInput, Skip, writable_folder, write_whole
 from paper_text import escaped, workload_name
@@ -42,8 +43,9 @@ def prepare(out):
 
 
 def panel_workloads(runs):
-    """Workloads whose runs a figure shows."""
-    there = list(dict.fromkeys(run.workload for run in runs))
+    """Workloads whose runs a figure shows: of those that have a lower bound, for the others have no overhead."""
+    without = set(paper_numbers.unbounded(runs))
+    there = [workload for workload in dict.fromkeys(run.workload for run in runs) if workload not in without]
     first = [workload for name in SHOWN_FIRST for workload in there if workload.partition(":")[0] == name]
     return [*first, *(workload for workload in there if workload not in first)][:PANELS]
 

@@ -138,8 +138,16 @@ def grouped_cells(runs):
 def sweeps(sources):
     yield from of_bundle("epoch", sources.epoch)
     yield from of_bundle("rivals", sources.rivals)
+    without = sorted({workload for runs in (sources.epoch, sources.rivals) for workload in unbounded(runs)})
+    yield "sweeps.unbounded", listed(map(workload_name, without), 16)
     yield "rivals.factors", ", ".join(f"{multiple:g}" for multiple in factors(sources.rivals))
     yield "rivals.mean.workloads", number(overheads(sources.rivals, "cpu")[2])
+
+
+def unbounded(runs):
+    """Workloads without a lower bound: what they openly reclaim in took, in some configuration, as long as all of it, or longer."""
+    bounded = {key[0] for key in overhead.lower_bounds(configurations.configurations(runs), "cpu")}
+    return sorted({run.workload for run in runs if run.is_ok} - bounded)
 
 
 def factors(runs):

@@ -22,7 +22,8 @@ refused() {
     [[ $code == 2 && ! -s stdout && $(wc -l <stderr) == 1 ]] && grep -q -e "$names" stderr || fail "$*: exit code $code, expected 2 and one line on $names: $(cat stderr)"
 }
 
-"$scripts/paper" --help | grep -q '^usage: scripts/paper'
+"$scripts/paper" --help >help
+grep -q '^usage: scripts/paper' help
 mkdir empty
 refused nonsense "$scripts/paper" --nonsense=1
 refused 'epoch.jsonl.xz is missing: it is made by harness sweep' "$scripts/paper" --results=empty --out=none
@@ -49,6 +50,7 @@ grep -q 'cli-orm:batch=2' text || fail "what was held out is not in the text"
 cpu=$(sed -n 's/^\\defresult{linked\.epoch-1\.cpu}{\(.*\)}$/\1/p' first/tex/numbers.tex)
 [[ $cpu =~ ^[0-9.]+$ ]] && grep -q "$cpu of its CPU time" <(tr -s '\n ' '  ' <text; pdftotext first/sapimem.pdf - | tr -s '\n' ' ') ||
     fail "linked-compare's figure '$cpu' is not in the text"
+grep -q 'has no bursts' <(pdftotext first/sapimem.pdf - | tr -s '\n' ' ') || fail "what was not measured is not said"
 ! grep -q '\\result\|??' text || fail "a number or a reference has not been filled in"
 ! grep -qE '^\*\*|trace:/' text || fail "a path is in the text"
 

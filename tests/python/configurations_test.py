@@ -42,3 +42,8 @@ def test_pacing_is_sorted_by_number_of_bytes():
 def test_the_default_or_the_middle_stands_for_a_policy(cells, expected):
     (one,) = configurations.representative(configurations.configurations([run(**cell) for cell in cells]))
     assert one.pacing == expected
+
+
+def test_a_limit_is_a_multiple_of_the_live_size_or_of_the_minheap():
+    found = configurations.configurations([run(minheap_factor=2.0, heap_factor=None), run(heap_factor=3.0), run()])
+    assert [one.heap_factor for one in found] == [2.0, 3.0, None]
