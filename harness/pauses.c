@@ -22,11 +22,11 @@ uint64_t hx_pauses_reclamation_wall_ns(const struct hx_pauses *pauses)
     return pauses->all.total - pauses->by_cause[SM_PAUSE_DESTRUCTORS].total_ns;
 }
 
-uint64_t hx_pauses_reclamation_cpu_ns(const struct hx_pauses *pauses)
+uint64_t hx_pauses_reclamation_cpu_ns(const struct hx_pauses *pauses, bool has_collector)
 {
     uint64_t cpu_ns = 0;
     for (int i = 0; i < SM_PAUSE_CAUSE_COUNT; i++)
-        if (i != SM_PAUSE_DESTRUCTORS && i != SM_PAUSE_GRACE)
+        if (i != SM_PAUSE_DESTRUCTORS && i != SM_PAUSE_GRACE && !(i == SM_PAUSE_ASSIST && has_collector))
             cpu_ns += pauses->by_cause[i].total_ns - pauses->by_cause[i].delay_ns;
     return cpu_ns;
 }

@@ -5,6 +5,8 @@
 #include "histogram.h"
 #include "sapimem/stats.h"
 
+#include <stdbool.h>
+
 struct hx_pause_total {
     uint64_t count;
     uint64_t total_ns;
@@ -24,10 +26,11 @@ void hx_pauses_add(struct hx_pauses *pauses, const struct sm_pause_record *recor
 /**
  * What the program stood still for the sake of memory, in wall time and in CPU time of the VM thread.
  *
- * Destructors are the program's own work. A wait for a grace period sleeps, so it takes no CPU time.
+ * Destructors are the program's own work. A wait for a grace period sleeps, so it takes no CPU time; nor does an assist
+ * where `has_collector`: there it waits for the collector's thread, whose CPU time is counted as that thread's.
  */
 uint64_t hx_pauses_reclamation_wall_ns(const struct hx_pauses *pauses);
-uint64_t hx_pauses_reclamation_cpu_ns(const struct hx_pauses *pauses);
+uint64_t hx_pauses_reclamation_cpu_ns(const struct hx_pauses *pauses, bool has_collector);
 
 /** Add what `from` holds. */
 void hx_pauses_merge(struct hx_pauses *pauses, const struct hx_pauses *from);

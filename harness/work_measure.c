@@ -100,8 +100,8 @@ static void set_sampled(const struct sm_stats *stats, struct hx_report *report)
     hx_metrics_set(metrics, HX_METRIC_MEAN_FOOTPRINT_BYTES, hx_sampler_mean_footprint(sampler));
     hx_metrics_set(metrics, HX_METRIC_SAMPLING_NS, sampler->cost_ns);
     hx_metrics_set(metrics, HX_METRIC_RECLAMATION_WALL_NS, hx_pauses_reclamation_wall_ns(&report->pauses));
-    hx_metrics_set(metrics, HX_METRIC_RECLAMATION_CPU_NS,
-                   metrics->value[HX_METRIC_RECLAMATION_CPU_NS] + hx_pauses_reclamation_cpu_ns(&report->pauses));
+    uint64_t stopped_ns = hx_pauses_reclamation_cpu_ns(&report->pauses, stats->collector_cpu_ns != 0);
+    hx_metrics_set(metrics, HX_METRIC_RECLAMATION_CPU_NS, metrics->value[HX_METRIC_RECLAMATION_CPU_NS] + stopped_ns);
     set_waits(stats, sampler, metrics);
 }
 
