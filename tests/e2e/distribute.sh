@@ -19,7 +19,7 @@ done
 . "$SAPIMEM_SOURCE_DIR/tests/support/loopback_slurm.sh"
 run=$SAPIMEM_SOURCE_DIR/scripts/distribute/run
 work=$(mktemp -d)
-trap 'slurm_stop "$work"; rm -rf "$work"' EXIT
+trap 'slurm_stop "$work/slurm"; rm -rf "$work"' EXIT
 export HOME=$work # Snakemake keeps a cache there
 export CI=true    # and asks for the state of jobs each second then, instead of each ten
 
