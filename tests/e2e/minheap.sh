@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The minheap is the least limit that fits, the same each time; --minheap-factor multiplies it; a failure is told, not answered.
 set -euo pipefail
+. "$SAPIMEM_SOURCE_DIR/tests/support/child_process.sh"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
@@ -9,18 +10,6 @@ die() {
     echo "$1"
     cat stderr
     exit 1
-}
-
-# The child of process $1 whose command line has $2.
-child() {
-    local id
-    for id in $(cat /proc/$1/task/$1/children 2>/dev/null); do
-        if grep -qs -e "$2" /proc/$id/cmdline; then
-            echo $id
-            return
-        fi
-    done
-    return 1
 }
 
 run=(--workload=cli-queue:cache=2000 --alloc=16M)

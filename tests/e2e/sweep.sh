@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Sweeps: one killed by SIGKILL and resumed has the cells of one that was not; whole files only; slices, failures, Ctrl-C, plans.
 set -euo pipefail
+. "$SAPIMEM_SOURCE_DIR/tests/support/child_process.sh"
 /usr/bin/python3 -c 'import jsonschema' 2>/dev/null || { echo "python3-jsonschema is not installed" && exit 77; }
 work=$(mktemp -d)
 pid=
@@ -22,18 +23,6 @@ sweep() {
 start() {
     "$SAPIMEM_HARNESS" sweep "$@" >stdout 2>stderr &
     pid=$!
-}
-
-# The child of process $1 whose command line has $2.
-child() {
-    local id
-    for id in $(cat /proc/$1/task/$1/children 2>/dev/null); do
-        if grep -qs -e "$2" /proc/$id/cmdline; then
-            echo $id
-            return
-        fi
-    done
-    return 1
 }
 
 # Waits until at least $2 cells of folder $1 are there.
