@@ -8,7 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { RETIRED_INSIDE = 100, RETIRED_IDLE = 200, EXIT_SECONDS = 60, STDERR_BYTES = 4096 };
+enum { RETIRED_INSIDE = 100, RETIRED_IDLE = 200, WATCHED_ROUNDS = 8, EXIT_SECONDS = 60, STDERR_BYTES = 4096 };
 
 /* ---- R5: retiring, pinning and collecting inside a destructor. ---- */
 
@@ -211,7 +211,7 @@ static void test_R4_an_owner_that_blocks_inside_its_iteration_drains_while_idle(
     in_every_variant(idle_inside_an_iteration);
 }
 
-static void idle_after_a_request(struct graph *graph)
+static void serve_a_request(struct graph *graph)
 {
     assert_int_equal(sm_request_begin(graph->mm), SM_OK);
     sm_pin(sm_owner_guard(graph->mm), SM_HERE);
@@ -219,6 +219,11 @@ static void idle_after_a_request(struct graph *graph)
         graph_retire_one(graph);
     sm_unpin(sm_owner_guard(graph->mm));
     assert_int_equal(sm_request_end(graph->mm), SM_OK);
+}
+
+static void idle_after_a_request(struct graph *graph)
+{
+    serve_a_request(graph);
     expect_drained(graph, RETIRED_IDLE);
     assert_true(graph_reclaims(graph, RETIRED_IDLE));
     uint64_t sealed = graph_sealed_batches(graph);
@@ -230,6 +235,34 @@ static void test_an_owner_between_requests_drains_while_idle_and_then_nothing_ru
 {
     (void)state;
     in_every_variant(idle_after_a_request);
+}
+
+/* Looks without a pause, so that it sees the counts while they change. */
+static struct sm_stats stats_once_reclaimed(struct graph *graph, uint64_t object_count)
+{
+    const uint64_t deadline_ns = sm_clock_ns() + EXIT_SECONDS * UINT64_C(1000000000);
+    struct sm_stats stats;
+    do
+        stats = graph_stats(graph);
+    while (stats.reclaimed_objects < object_count && sm_clock_ns() < deadline_ns);
+    assert_int_equal(stats.reclaimed_objects, object_count);
+    return stats;
+}
+
+static void watch_the_counts(struct graph *graph)
+{
+    for (uint64_t round = 1; graph_is_threaded(graph) && round <= WATCHED_ROUNDS; round++) {
+        serve_a_request(graph);
+        struct sm_stats stats = stats_once_reclaimed(graph, round * RETIRED_IDLE);
+        assert_int_equal(stats.backlog_bytes, 0);
+        assert_int_equal(stats.reclaimed_bytes, stats.retired_bytes);
+    }
+}
+
+static void test_what_is_counted_as_reclaimed_has_left_the_backlog(void **state)
+{
+    (void)state;
+    in_every_variant(watch_the_counts);
 }
 
 /* ---- Exit with pending retires. ---- */
@@ -351,6 +384,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_R14_a_batch_left_open_by_the_owners_longjmp_is_sealed_by_the_restoration),
         cmocka_unit_test(test_R4_an_owner_that_blocks_inside_its_iteration_drains_while_idle),
         cmocka_unit_test(test_an_owner_between_requests_drains_while_idle_and_then_nothing_runs),
+        cmocka_unit_test(test_what_is_counted_as_reclaimed_has_left_the_backlog),
         cmocka_unit_test(test_a_process_exits_cleanly_while_a_reader_holds_its_backlog_back),
         cmocka_unit_test(test_a_process_exits_cleanly_inside_its_owners_guard),
         cmocka_unit_test(test_a_process_exits_cleanly_while_its_backlog_is_being_reclaimed),

@@ -288,8 +288,9 @@ static void stats(const struct sm_policy *policy, struct sm_stats *snapshot)
 {
     const struct epoch_policy *epoch = epoch_of_base(policy);
     const struct epoch_reclaimed *reclaimed = &epoch->reclaimer->reclaimed;
+    /* First: what is read after it counts these objects too (`count_released`). */
+    snapshot->reclaimed_objects = atomic_load_explicit(&reclaimed->objects, memory_order_acquire);
     snapshot->reclaimed_bytes = atomic_load_explicit(&reclaimed->payload_bytes, memory_order_relaxed);
-    snapshot->reclaimed_objects = atomic_load_explicit(&reclaimed->objects, memory_order_relaxed);
     snapshot->reclaimed_room_bytes = atomic_load_explicit(&reclaimed->room_bytes, memory_order_relaxed);
     snapshot->reclaimed_batches = atomic_load_explicit(&reclaimed->batches, memory_order_relaxed);
     snapshot->reclaim_delay_total_ns = atomic_load_explicit(&reclaimed->delay_total_ns, memory_order_relaxed);

@@ -63,16 +63,17 @@ static void count_delay(struct epoch_reclaimed *reclaimed, uint64_t sealed_ns)
         atomic_store_explicit(&reclaimed->delay_max_ns, delay_ns, memory_order_relaxed);
 }
 
-/* `batch` as it was before its release. */
+/* `batch` as it was before its release. The count of objects goes last and is released: who acquires it (`stats`) has seen
+   these objects leave the backlog. */
 static void count_released(struct epoch_reclaimer *reclaimer, const struct epoch_batch *batch)
 {
-    add(&reclaimer->reclaimed.payload_bytes, batch->payload_bytes);
-    add(&reclaimer->reclaimed.objects, batch->object_count);
-    add(&reclaimer->reclaimed.room_bytes, batch->room_bytes);
-    count_delay(&reclaimer->reclaimed, batch->sealed_ns);
     uint64_t before = atomic_fetch_sub_explicit(&reclaimer->backlog_bytes, batch->room_bytes, memory_order_relaxed);
     SM_ASSERT(before >= batch->room_bytes);
     (void)before;
+    add(&reclaimer->reclaimed.payload_bytes, batch->payload_bytes);
+    add(&reclaimer->reclaimed.room_bytes, batch->room_bytes);
+    count_delay(&reclaimer->reclaimed, batch->sealed_ns);
+    atomic_fetch_add_explicit(&reclaimer->reclaimed.objects, batch->object_count, memory_order_release);
 }
 
 /* What is released goes back to whoever needs it first, and the rest of the surplus to the system. */
