@@ -4,14 +4,12 @@ Sources: percentile bootstrap, Efron and Tibshirani 1993; slope, Theil 1950 and 
 samples differ (scipy.stats.mannwhitneyu).
 """
 import functools
-import pathlib
-import sys
 
 try:
     import numpy
 except ImportError:
-    print(f"scripts/{pathlib.Path(sys.argv[0]).name}: python3-numpy is missing; scripts/setup figures installs it", file=sys.stderr)
-    sys.exit(2)
+    # --help works without it; measured_runs.start says that it is missing, for the scripts that name it.
+    numpy = None
 
 REPLICATES = 2000
 SEED = 1

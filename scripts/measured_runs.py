@@ -1,4 +1,5 @@
 """Runs of the harness for the scripts that compare them: the program, one run, its figures, what is shown and written."""
+import importlib
 import json
 import os
 import pathlib
@@ -288,14 +289,24 @@ def write_json(path, document):
     write_whole(path, json.dumps(document, indent=1) + "\n")
 
 
-def start(name, main, doc):
-    """Run a script's main function; its errors are one line and a status."""
+def need_packages(names):
+    """BadInput where a Python package, numpy or such, is not installed."""
+    for name in names:
+        try:
+            importlib.import_module(name)
+        except ImportError:
+            raise BadInput(f"python3-{name} is missing; scripts/setup figures installs it") from None
+
+
+def start(name, main, doc, packages=()):
+    """Run a script's main function; its errors are one line and a status. `packages`: what it cannot do without, but for --help."""
     # Whoever reads only the first line is no error.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     if any(a in ("-h", "--help") for a in sys.argv[1:]):
         print(doc.strip())
         sys.exit(0)
     try:
+        need_packages(packages)
         sys.exit(main(sys.argv[1:]))
     except BadInput as problem:
         print(f"scripts/{name}: {problem}", file=sys.stderr)

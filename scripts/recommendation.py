@@ -10,11 +10,12 @@ and whose pauses keep the limit. A workload that no cell can keep within the lim
 invocations anew, for each workload and cell, and asks again: which cells no other beats in both CPU and footprint (the
 front), and which is chosen.
 """
+from __future__ import annotations
+
 import dataclasses
 
-# First, for it says what to install where numpy is missing.
 import intervals
-import numpy
+from intervals import numpy
 from measured_runs import BadInput
 from result_set import grouped
 
