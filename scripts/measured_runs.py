@@ -12,6 +12,7 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+ANSWER_MARK = "answer_of"
 PAUSES = ("count", "total_ns", "p50_ns", "p99_ns", "p999_ns", "max_ns", "max_undelayed_ns")
 
 
@@ -296,6 +297,15 @@ def need_packages(names):
             importlib.import_module(name)
         except ImportError:
             raise BadInput(f"python3-{name} is missing; scripts/setup figures installs it") from None
+
+
+def marked(name, document):
+    """What a script writes about runs, marked with its name: result_set.load tells it from a run by the mark."""
+    return {ANSWER_MARK: f"scripts/{name}", **document}
+
+
+def write_answer(name, path, document):
+    write_json(path, marked(name, document))
 
 
 def start(name, main, doc, packages=()):

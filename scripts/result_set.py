@@ -6,8 +6,9 @@ import dataclasses
 import json
 import lzma
 import pathlib
+import sys
 
-from measured_runs import BadInput
+from measured_runs import ANSWER_MARK, BadInput
 
 BUNDLE_SUFFIX = ".jsonl.xz"
 SCHEMA_VERSION = 1
@@ -65,8 +66,12 @@ class Run:
         return self.document.get("metrics", {}).get(name, {}).get("value")
 
 
+def _is_run(document):
+    return isinstance(document, dict) and isinstance(document.get("status"), str)
+
+
 def _checked(source, document):
-    if not isinstance(document, dict) or "status" not in document:
+    if not _is_run(document):
         raise BadInput(f"{source}: expected a document of harness run --json, with a status")
     version = document.get("schema_version", SCHEMA_VERSION)
     if version != SCHEMA_VERSION:
@@ -98,22 +103,44 @@ def _sources(path):
     return sorted([*folder.glob("*.json"), *folder.glob(f"*{BUNDLE_SUFFIX}")])
 
 
-def _read(path):
+def _answering(document):
+    """The script whose answer this is; None of a run, and of what nobody marked."""
+    return document.get(ANSWER_MARK) if isinstance(document, dict) and not _is_run(document) else None
+
+
+def _read(path, left_out):
+    """Runs of a file; an answer of a script is put to `left_out` as (file, script) where that is a list, and is refused where it is None."""
     if path.name.endswith(BUNDLE_SUFFIX):
         yield from _bundle(path)
+        return
+    document = _parsed(path, path.read_text(encoding="utf-8"))
+    script = _answering(document)
+    if script and left_out is not None:
+        left_out.append((path.name, script))
     else:
-        yield _checked(path, _parsed(path, path.read_text(encoding="utf-8")))
+        yield _checked(path, document)
+
+
+def _all(path):
+    """Runs of a file, or of a folder without the answers of scripts that lie in it, which one line on standard error names."""
+    left_out = [] if path.is_dir() else None
+    for source in _sources(path):
+        yield from _read(source, left_out)
+    if left_out:
+        named = ", ".join(f"{name} ({script})" for name, script in left_out)
+        print(f"{path}: left out, no run but an answer about runs: {named}", file=sys.stderr)
 
 
 def load(paths, reduced=None):
     """All runs of the files and folders `paths`, those of a folder by name; BadInput when one cannot be read or is empty.
 
+    Of a folder the answers that scripts wrote into it (measured_runs.write_answer) are left out, which standard error says.
     `reduced`: what is kept of each run, a function from Run to Run; thousands of whole documents are many GiB.
     """
     runs = []
     for path in map(pathlib.Path, paths):
         try:
-            every = (run for source in _sources(path) for run in _read(source))
+            every = _all(path)
             found = list(map(reduced, every) if reduced else every)
         except (OSError, UnicodeDecodeError) as error:
             raise BadInput(f"{path}: {getattr(error, 'strerror', None) or error}") from None

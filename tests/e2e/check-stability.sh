@@ -37,6 +37,10 @@ cp stdout quick
 cp -r runs cells
 baseline=$SAPIMEM_SOURCE_DIR/results/baselines/quick.json
 expect 0 'stable: 8 cells' --baseline="$baseline" cells
+# A verdict beside the runs is no run, and its folder is judged as before.
+expect 0 'stable: 8 cells' --baseline="$baseline" cells --json=cells/verdict.json
+expect 0 'verdict.json (scripts/check-stability)' --baseline="$baseline" cells
+rm cells/verdict.json
 
 # Faults that are asked for: found by invariants in every cell that has them.
 expect 1 'tier 1 .* queue-threads: live' --quick --inject=leak --json=leak.json

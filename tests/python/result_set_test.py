@@ -5,7 +5,7 @@ import lzma
 import pytest
 
 import result_set
-from measured_runs import BadInput
+from measured_runs import BadInput, write_answer
 
 
 def document(**changes):
@@ -71,6 +71,38 @@ def test_what_is_no_document_is_refused(tmp_path, content, expected):
     with pytest.raises(BadInput, match=expected) as refused:
         result_set.load([path])
     assert str(path) in str(refused.value)
+
+
+def test_an_answer_of_a_script_is_left_out_of_a_folder(tmp_path, capsys):
+    write(tmp_path / "run.json", document())
+    write_answer("check-stability", tmp_path / "verdict.json", {"status": 0, "findings": []})
+    write_answer("recommend", tmp_path / "threshold.json", {"schema_version": 1, "recommended": "fixed:16M"})
+    assert [run.status for run in result_set.load([tmp_path])] == ["ok"]
+    said = capsys.readouterr().err
+    assert said == (f"{tmp_path}: left out, no run but an answer about runs: threshold.json (scripts/recommend), "
+                    "verdict.json (scripts/check-stability)\n")
+
+
+def test_an_answer_is_no_run_where_it_is_named_or_alone(tmp_path):
+    path = tmp_path / "verdict.json"
+    write_answer("check-stability", path, {"status": 0})
+    with pytest.raises(BadInput, match="verdict.json: expected a document of harness run"):
+        result_set.load([path])
+    with pytest.raises(BadInput, match="no result in it"):
+        result_set.load([tmp_path])
+
+
+@pytest.mark.parametrize("content", [{"status": 0, "findings": []}, {"rows": []}, ["ok"]])
+def test_what_no_script_marked_is_refused_in_a_folder_too(tmp_path, content):
+    write(tmp_path / "run.json", document())
+    write(tmp_path / "other.json", content)
+    with pytest.raises(BadInput, match="other.json: expected a document of harness run"):
+        result_set.load([tmp_path])
+
+
+def test_a_marked_run_is_still_a_run(tmp_path):
+    write_answer("harness", tmp_path / "run.json", document())
+    assert [run.status for run in result_set.load([tmp_path])] == ["ok"]
 
 
 def test_what_is_missing_empty_or_no_bundle_is_refused(tmp_path):
