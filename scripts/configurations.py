@@ -11,6 +11,11 @@ WORK = ("workload", "seed", "alloc", "iterations", "requests", "seconds", "mutat
         "observers", "stall", "inject", "garbage")
 # What a configuration is alike in, beside its workload, policy, pacing and heap factor.
 SETTINGS = ("collector_threads", "observers", "stall", "workers", "memory_limit", "alloc", "requests", "iterations")
+# Workload, policy, pacing, heap factor and its unit: what a configuration's key begins with.
+CELL_VALUES = 5
+
+# Units of a limit: factors of different ones are different sizes, and belong on no common axis.
+LIVE_SIZE, MINHEAP = "live size", "minheap"
 
 
 def setting(run, name):
@@ -18,10 +23,15 @@ def setting(run, name):
     return run.document.get("config", {}).get(name, {}).get("value")
 
 
+def limit(run):
+    """The memory limit as (factor, unit), a multiple of the workload's analytic live size or of its minheap; (None, None) without one."""
+    given = ((run.cell.get(name) or setting(run, name), unit) for name, unit in (("heap_factor", LIVE_SIZE), ("minheap_factor", MINHEAP)))
+    return next(((factor, unit) for factor, unit in given if factor is not None), (None, None))
+
+
 def heap_factor(run):
-    """The memory limit as a multiple of the workload's analytic live size, or of its minheap; None without one."""
-    given = (run.cell.get(name) or setting(run, name) for name in ("heap_factor", "minheap_factor"))
-    return next((factor for factor in given if factor is not None), None)
+    """The number of the limit alone, for runs that are known to have one unit; None without a limit."""
+    return limit(run)[0]
 
 
 def work(run):
@@ -35,6 +45,7 @@ class Configuration:
     policy: str
     pacing: str
     heap_factor: float
+    limit_unit: str  # of the heap factor; None without one
     settings: dict
     runs: tuple
 
@@ -86,9 +97,9 @@ def configurations(runs):
     groups = {}
     for run in runs:
         settings = {name: setting(run, name) for name in SETTINGS}
-        key = (run.workload, run.policy, run.pacing, heap_factor(run), *settings.values())
+        key = (run.workload, run.policy, run.pacing, *limit(run), *settings.values())
         groups.setdefault(key, (settings, []))[1].append(run)
-    return [Configuration(*key[:4], settings, tuple(members)) for key, (settings, members) in _placed(groups).items()]
+    return [Configuration(*key[:CELL_VALUES], settings, tuple(members)) for key, (settings, members) in _placed(groups).items()]
 
 
 def _placed(groups):
@@ -96,12 +107,12 @@ def _placed(groups):
     known, result = {}, {}
     for key, (settings, members) in groups.items():
         if any(value is not None for value in settings.values()):
-            known.setdefault(key[:4], []).append(key)
+            known.setdefault(key[:CELL_VALUES], []).append(key)
             result[key] = (settings, list(members))
     for key, (settings, members) in groups.items():
         if key in result:
             continue
-        same = known.get(key[:4], [])
+        same = known.get(key[:CELL_VALUES], [])
         target = result[same[0]] if len(same) == 1 else result.setdefault(key, (settings, []))
         target[1].extend(members)
     return result
@@ -121,11 +132,17 @@ def representative(found):
     return [_middle(members) for _, members in sorted(groups.items(), key=lambda item: tuple(map(str, item[0])))]
 
 
+def of_one_unit(limited):
+    """Of configurations with a limit those in minheaps; those in live sizes where there are no others."""
+    return [one for one in limited if one.limit_unit == MINHEAP] or list(limited)
+
+
 def _middle(members):
     members = [one for one in members if one.ok] or members
     free = [one for one in members if one.heap_factor is None]
-    widest = max((one.heap_factor for one in members if one.heap_factor is not None), default=None)
-    members = free or [one for one in members if one.heap_factor == widest]
+    limited = of_one_unit([one for one in members if one.heap_factor is not None])
+    widest = max((one.heap_factor for one in limited), default=None)
+    members = free or [one for one in limited if one.heap_factor == widest]
     defaults = [one for one in members if one.pacing == "fixed:16M"]
     fixed = [one for one in members if one.rule == "fixed"]
     ordered = sorted(defaults or fixed or members, key=lambda one: pacing_order(one.pacing))

@@ -18,7 +18,7 @@ def kept_for_figures():
 
     def reduced(run):
         settings = tuple(configurations.setting(run, name) for name in configurations.SETTINGS)
-        key = (run.workload, run.policy, run.pacing, configurations.heap_factor(run), *settings)
+        key = (run.workload, run.policy, run.pacing, *configurations.limit(run), *settings)
         is_drawn = run.is_ok and bool(run.document.get("series")) and key not in seen
         if is_drawn:
             seen.add(key)
@@ -94,9 +94,12 @@ class Results:
         return {label: sorted(groups[label], key=lambda one: (one.heap_factor or 0, one.degree)) for label in sorted(groups)}
 
 
+FACTOR_NAMES = {configurations.LIVE_SIZE: "heap factor", configurations.MINHEAP: "minheap factor"}
+
+
 def axis_of(one):
-    """What a curve through configurations varies: the heap factor, or the number of the pacing rule."""
-    return "heap factor" if one.heap_factor is not None else one.rule or "no cycles"
+    """What a curve through configurations varies: the factor of the limit, by its unit, or the number of the pacing rule."""
+    return FACTOR_NAMES[one.limit_unit] if one.heap_factor is not None else one.rule or "no cycles"
 
 
 def degree_text(one):
@@ -105,8 +108,8 @@ def degree_text(one):
 
 
 def setting_text(one):
-    """Pacing and heap factor, as far as it has them."""
-    return " ".join(filter(None, (one.pacing, f"at heap factor {one.heap_factor:g}" if one.heap_factor is not None else None)))
+    """Pacing and factor of the limit, as far as it has them."""
+    return " ".join(filter(None, (one.pacing, f"at {axis_of(one)} {one.heap_factor:g}" if one.heap_factor is not None else None)))
 
 
 def series(one):
@@ -160,8 +163,8 @@ def machine_text(runs):
 
 
 def _failure_name(run):
-    factor = configurations.heap_factor(run)
-    parts = [run.workload, run.policy, run.pacing, f"heap factor {factor:g}" if factor else None]
+    factor, unit = configurations.limit(run)
+    parts = [run.workload, run.policy, run.pacing, f"{FACTOR_NAMES[unit]} {factor:g}" if factor else None]
     return f"{' '.join(filter(None, parts))} ({run.status})"
 
 

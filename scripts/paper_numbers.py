@@ -131,7 +131,7 @@ def of_bundle(name, runs):
 def grouped_cells(runs):
     groups = {}
     for run in runs:
-        groups.setdefault((run.policy, run.workload, run.pacing, configurations.heap_factor(run)), []).append(run)
+        groups.setdefault((run.policy, run.workload, run.pacing, configurations.limit(run)), []).append(run)
     return groups
 
 

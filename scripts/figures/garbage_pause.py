@@ -11,5 +11,5 @@ def draw(results):
     kind = "by the oracle of deaths" if all(is_exact) else "the most that a cycle found, backlog included" if not any(is_exact) else \
         "by the oracle where the run has one, else the most that a cycle found"
     what = (f"Garbage against pauses: the most garbage outstanding ({kind}) and the 99th percentile of the run's pauses; left and low is better. "
-            "A curve joins the values of one pacing rule, or of the heap factor, named at its ends; on an edge: 0.")
+            "A curve joins the values of one pacing rule, or of the limit's factor, named at its ends; on an edge: 0.")
     return figure, data.caption(what, every, data.MEDIANS), handles

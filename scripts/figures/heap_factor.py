@@ -6,7 +6,10 @@ import overhead
 
 
 def drawn(results, clock, name):
-    limited = {workload: [one for one in members if one.heap_factor is not None] for workload, members in results.plain.items()}
+    given = [one for members in results.plain.values() for one in members if one.heap_factor is not None]
+    kept = configurations.of_one_unit(given)
+    unit = kept[0].limit_unit if kept else None
+    limited = {workload: [one for one in members if unit and one.limit_unit == unit] for workload, members in results.plain.items()}
     limited = {workload: members for workload, members in limited.items() if members}
     finished = {workload: members for workload, members in limited.items() if any(one.ok for one in members)}
     data.need(finished, "a run with a heap factor")
@@ -22,11 +25,19 @@ def drawn(results, clock, name):
     for axes in all_axes:
         axes.set_xticks(factors, [f"{factor:g}" for factor in factors])
         look.axis(axes, "y", log=True)
-    look.label_edges(all_axes, "limit, in live sizes or minheaps", f"{name}, LBO")
-    what = (f"Overhead against the heap factor: {name} as a multiple of its lower bound (LBO) under a limit of so many times the live size or the minheap; level lines are "
-            f"without a limit. The mean is over the {len(finished)} workloads that any policy finished under a limit, and only where all of these were finished.")
+    look.label_edges(all_axes, f"limit, in {unit}s", f"{name}, LBO")
+    what = (f"Overhead against the heap factor: {name} as a multiple of its lower bound (LBO) under a limit of so many times the {unit}; level lines are "
+            f"without a limit. The mean is over the {len(finished)} workloads that any policy finished under a limit, and only where all of these were finished."
+            f"{_left_out(len(given) - len(kept))}")
     handles = styles.handles(unmarked={_label(results, one) for members in free.values() for one in members}) + data.failure_handles(every)
     return figure, data.caption(what, every, data.MEDIANS), handles
+
+
+def _left_out(count):
+    """What the caption says of limits in the other unit, which have no place on this axis."""
+    if not count:
+        return ""
+    return f" Left out: {count} configuration{'' if count == 1 else 's'} whose limit is a multiple of the {configurations.LIVE_SIZE} instead."
 
 
 def _label(results, one):

@@ -11,7 +11,7 @@ def varied(results, name):
     for one in results.found:
         others = tuple(value for other, value in one.settings.items() if other != name)
         if one.settings[name] is not None and not one.settings["stall"]:
-            groups.setdefault((one.workload, one.policy, one.pacing, one.heap_factor, others), []).append(one)
+            groups.setdefault((one.workload, one.policy, one.pacing, one.heap_factor, one.limit_unit, others), []).append(one)
     return [sorted(group, key=lambda one: one.settings[name]) for group in groups.values() if len({one.settings[name] for one in group}) > 1]
 
 
@@ -48,7 +48,7 @@ _WHAT = ("Scaling: runs that differ in the number of workers, observers or colle
 
 def _label(one, name):
     options = f", {one.settings['collector_threads']} threads" if name == "observers" and one.settings["collector_threads"] == 0 else ""
-    factor = f", {one.heap_factor:g}x" if one.heap_factor is not None else ""
+    factor = f", {data.axis_of(one)} {one.heap_factor:g}" if one.heap_factor is not None else ""
     return f"{one.policy}, {one.workload}{factor}{options}"
 
 

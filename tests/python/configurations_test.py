@@ -46,4 +46,17 @@ def test_the_default_or_the_middle_stands_for_a_policy(cells, expected):
 
 def test_a_limit_is_a_multiple_of_the_live_size_or_of_the_minheap():
     found = configurations.configurations([run(minheap_factor=2.0, heap_factor=None), run(heap_factor=3.0), run()])
-    assert [one.heap_factor for one in found] == [2.0, 3.0, None]
+    assert [(one.heap_factor, one.limit_unit) for one in found] == [(2.0, "minheap"), (3.0, "live size"), (None, None)]
+
+
+def test_the_same_factor_of_another_unit_is_another_configuration():
+    found = configurations.configurations([run(minheap_factor=2.0), run(heap_factor=2.0), run(minheap_factor=2.0)])
+    assert [(one.limit_unit, len(one.runs)) for one in found] == [("minheap", 2), ("live size", 1)]
+
+
+def test_minheaps_are_taken_where_limits_have_both_units():
+    both = configurations.configurations([run(heap_factor=9.0), run(minheap_factor=2.0), run(minheap_factor=3.0)])
+    assert [one.heap_factor for one in configurations.of_one_unit(both)] == [2.0, 3.0]
+    assert [one.heap_factor for one in configurations.of_one_unit(both[:1])] == [9.0]
+    (widest,) = configurations.representative(both)
+    assert (widest.heap_factor, widest.limit_unit) == (3.0, "minheap")
