@@ -136,6 +136,14 @@ def quantity(value, digits):
     return "n/a" if value is None else f"{value:.{digits}f}"
 
 
+def counted(number, noun):
+    """"1 run", "2 runs", "0 policies": a number with its noun, which is given in the singular."""
+    if number == 1:
+        return f"1 {noun}"
+    plural = noun[:-1] + "ies" if noun.endswith("y") else noun + ("es" if noun.endswith("s") else "s")
+    return f"{number} {plural}"
+
+
 def spread_text(value, digits):
     """"median (low-high)"; the median alone where they are the same to so many digits."""
     if value is None:

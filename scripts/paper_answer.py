@@ -3,6 +3,7 @@ import dataclasses
 import fnmatch
 
 import paper_sources
+from measured_runs import counted
 from paper_text import code, listed, percent
 from recommendation import Answer, answer, held_out_regret, measure, regret
 
@@ -42,7 +43,7 @@ class Answered:
     @property
     def trust(self):
         runs = self.found.measured.runs
-        return (f"With only {runs} run{'' if runs == 1 else 's'} in the cell that has fewest, its intervals are too narrow to trust."
+        return (f"With only {counted(runs, 'run')} in the cell that has fewest, its intervals are too narrow to trust."
                 if runs < 10 else f"Every cell has at least {runs} runs.")
 
 

@@ -3,6 +3,7 @@ import configurations
 import figure_data as data
 import figure_style as look
 import overhead
+from measured_runs import counted
 
 
 def drawn(results, clock, name):
@@ -27,7 +28,7 @@ def drawn(results, clock, name):
         look.axis(axes, "y", log=True)
     look.label_edges(all_axes, f"limit, in {unit}s", f"{name}, LBO")
     what = (f"Overhead against the heap factor: {name} as a multiple of its lower bound (LBO) under a limit of so many times the {unit}; level lines are "
-            f"without a limit. The mean is over the {len(finished)} workloads that any policy finished under a limit, and only where all of these were finished."
+            f"without a limit. The mean is over the {counted(len(finished), 'workload')} that any policy finished under a limit, and only where all of these were finished."
             f"{_left_out(len(given) - len(kept))}")
     handles = styles.handles(unmarked={_label(results, one) for members in free.values() for one in members}) + data.failure_handles(every)
     return figure, data.caption(what, every, data.MEDIANS), handles
@@ -37,7 +38,7 @@ def _left_out(count):
     """What the caption says of limits in the other unit, which have no place on this axis."""
     if not count:
         return ""
-    return f" Left out: {count} configuration{'' if count == 1 else 's'} whose limit is a multiple of the {configurations.LIVE_SIZE} instead."
+    return f" Left out: {counted(count, 'configuration')} whose limit is a multiple of the {configurations.LIVE_SIZE} instead."
 
 
 def _label(results, one):

@@ -3,7 +3,7 @@ import pathlib
 
 import pytest
 
-from measured_runs import BadInput, writable_file, writable_folder
+from measured_runs import BadInput, counted, writable_file, writable_folder
 
 # Root may write to it, and yet nobody can make a file in it.
 TAKES_NO_FILE = pathlib.Path("/proc")
@@ -33,3 +33,9 @@ def test_a_folder_is_no_file_and_a_file_no_folder(tmp_path):
         writable_file(tmp_path)
     with pytest.raises(BadInput, match="--out=.*file: expected a folder"):
         writable_folder(tmp_path / "file")
+
+
+@pytest.mark.parametrize("number, noun, text", [(0, "cell", "0 cells"), (1, "run", "1 run"), (2, "run", "2 runs"), (1, "pass", "1 pass"),
+                                                (3, "pass", "3 passes"), (2, "policy", "2 policies")])
+def test_one_is_singular(number, noun, text):
+    assert counted(number, noun) == text
