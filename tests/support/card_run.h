@@ -6,7 +6,7 @@
 
 #include "workload_run.h"
 
-#include "../../harness/workload_card.h"
+#include "../../harness/measures/workload_card.h"
 
 /**
  * Run `steps` steps under refcount, after `warmup` that count as boot, and return the card.

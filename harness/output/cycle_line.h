@@ -1,4 +1,4 @@
-/** One line a cycle, for --trace-gc; README.md explains its figures. */
+/** One line a cycle, for --trace-gc; harness/README.md explains its figures. */
 #ifndef HX_CYCLE_LINE_H
 #define HX_CYCLE_LINE_H
 
