@@ -105,6 +105,7 @@ sm_status hx_minheap_search(hx_minheap_try *attempt, void *context, uint64_t cei
 
 struct probing {
     const struct hx_cell_watch *watch;
+    enum hx_minheap_telling telling;
     size_t argument_count;
     char **arguments; /* two more than the caller's, for limit and timeout */
     bool has_timeout;
@@ -146,19 +147,21 @@ static sm_status judge(struct probing *probing, struct hx_cell_end *end, struct 
 }
 
 /* On a terminal the search shows where it is, in one line. */
-static void show(const struct hx_minheap_probe *probe)
+static void show(const struct hx_minheap_probe *probe, enum hx_minheap_telling telling)
 {
     char limit[HX_QUANTITY_BYTES], wall[HX_QUANTITY_BYTES];
-    if (isatty(STDERR_FILENO) == 0)
+    bool is_terminal = isatty(STDERR_FILENO) != 0;
+    if (telling == HX_MINHEAP_TELL_NONE || (telling == HX_MINHEAP_TELL_TERMINAL && !is_terminal))
         return;
-    fprintf(stderr, "\r\033[Kminheap: %s: %s after %s", hx_format_bytes(probe->limit_bytes, limit), probe->status,
-            hx_format_ns(probe->wall_ns, wall));
+    fprintf(stderr, "%sminheap: %s: %s after %s%s", is_terminal ? "\r\033[K" : "",
+            hx_format_bytes(probe->limit_bytes, limit), probe->status, hx_format_ns(probe->wall_ns, wall),
+            is_terminal ? "" : "\n");
     fflush(stderr);
 }
 
-static void clear_shown(void)
+static void clear_shown(enum hx_minheap_telling telling)
 {
-    if (isatty(STDERR_FILENO) != 0)
+    if (telling != HX_MINHEAP_TELL_NONE && isatty(STDERR_FILENO) != 0)
         fputs("\r\033[K", stderr);
 }
 
@@ -178,7 +181,7 @@ static sm_status try_process(void *context, struct hx_minheap_probe *probe, stru
     if (status == SM_OK)
         status = judge(probing, &end, probe, error);
     if (status == SM_OK)
-        show(probe);
+        show(probe, probing->telling);
     hx_cell_end_finish(&end);
     return status;
 }
@@ -196,21 +199,21 @@ static enum hx_option_id option_of(const char *argument)
     return (enum hx_option_id)id;
 }
 
-sm_status hx_minheap_measure(const struct hx_cell_watch *watch, size_t argument_count, char *const arguments[],
-                             struct hx_minheap *minheap, struct sm_error *error)
+sm_status hx_minheap_measure(const struct hx_cell_watch *watch, enum hx_minheap_telling telling, size_t argument_count,
+                             char *const arguments[], struct hx_minheap *minheap, struct sm_error *error)
 {
     char **all = (char **)calloc(argument_count + 2, sizeof(*all));
     if (all == NULL) {
         snprintf(error->detail, sizeof(error->detail), "out of memory");
         return error->status = SM_ERR_OUT_OF_MEMORY;
     }
-    struct probing probing = {.watch = watch, .argument_count = argument_count, .arguments = all};
+    struct probing probing = {.watch = watch, .telling = telling, .argument_count = argument_count, .arguments = all};
     for (size_t i = 0; i < argument_count; i++) {
         all[i] = arguments[i];
         probing.has_timeout = probing.has_timeout || option_of(arguments[i]) == HX_OPT_TIMEOUT;
     }
     sm_status status = hx_minheap_search(try_process, &probing, hx_process_memory_available(), minheap, error);
-    clear_shown();
+    clear_shown(telling);
     free(all);
     return status;
 }

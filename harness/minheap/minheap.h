@@ -27,6 +27,9 @@ struct hx_minheap {
     struct hx_minheap_probe probes[HX_PROBES_MAX]; /**< in the order tried */
 };
 
+/** Where each probe is told on standard error: in one line of a terminal, or elsewhere in a line of its own too. */
+enum hx_minheap_telling { HX_MINHEAP_TELL_NONE, HX_MINHEAP_TELL_TERMINAL, HX_MINHEAP_TELL_ALL };
+
 /** Try a limit: set `fits`, `status` and `wall_ns` of the probe. Errors: any, which end the search. */
 typedef sm_status hx_minheap_try(void *context, struct hx_minheap_probe *probe, struct sm_error *error);
 
@@ -46,8 +49,8 @@ sm_status hx_minheap_search(hx_minheap_try *attempt, void *context, uint64_t cei
  * Errors: SM_ERR_INVALID_ARGUMENT when run refuses the arguments, with its line; SM_ERR_SYSTEM when a probe fails
  * otherwise, or when `watch` was interrupted, whose control says so.
  */
-sm_status hx_minheap_measure(const struct hx_cell_watch *watch, size_t argument_count, char *const arguments[],
-                             struct hx_minheap *minheap, struct sm_error *error);
+sm_status hx_minheap_measure(const struct hx_cell_watch *watch, enum hx_minheap_telling telling, size_t argument_count,
+                             char *const arguments[], struct hx_minheap *minheap, struct sm_error *error);
 
 /**
  * Make of the arguments of a run those that measure its workload's minheap: what says which work it does, and the

@@ -17,8 +17,8 @@ static const enum hx_option_id refused[] = {HX_OPT_MEMORY_LIMIT, HX_OPT_HEAP_FAC
                                             HX_OPT_EVENTS,       HX_OPT_CARD,        HX_OPT_CARD_WARMUP};
 
 /* Measures while this process takes the signals. */
-static sm_status measure_watched(size_t argument_count, char *const arguments[], struct hx_minheap *minheap,
-                                 bool *is_interrupted, struct sm_error *error)
+static sm_status measure_watched(enum hx_minheap_telling telling, size_t argument_count, char *const arguments[],
+                                 struct hx_minheap *minheap, bool *is_interrupted, struct sm_error *error)
 {
     struct hx_control control = {.stop = HX_STOP_NONE};
     struct hx_cell_watch watch = {.control = &control};
@@ -26,7 +26,7 @@ static sm_status measure_watched(size_t argument_count, char *const arguments[],
         snprintf(error->detail, sizeof(error->detail), "the system refused a file for signals");
         return error->status = SM_ERR_SYSTEM;
     }
-    sm_status status = hx_minheap_measure(&watch, argument_count, arguments, minheap, error);
+    sm_status status = hx_minheap_measure(&watch, telling, argument_count, arguments, minheap, error);
     hx_signals_stop(watch.signals);
     *is_interrupted = hx_control_stop(&control) == HX_STOP_INTERRUPTED;
     return status;
@@ -38,7 +38,8 @@ sm_status hx_minheap_of_run(size_t argument_count, char *const arguments[], stru
     struct hx_cell cell;
     sm_status status = SM_ERR_OUT_OF_MEMORY;
     if (hx_minheap_arguments(argument_count, arguments, &cell))
-        status = measure_watched(cell.argument_count, cell.arguments, minheap, is_interrupted, error);
+        status = measure_watched(HX_MINHEAP_TELL_TERMINAL, cell.argument_count, cell.arguments, minheap, is_interrupted,
+                                 error);
     else
         snprintf(error->detail, sizeof(error->detail), "out of memory");
     hx_cell_finish(&cell);
@@ -102,12 +103,19 @@ static int report(const struct hx_minheap *minheap, const struct hx_axis *argume
     return HX_EXIT_FAILED;
 }
 
-static int measure(const struct hx_axis *arguments, struct hx_output *output)
+static enum hx_minheap_telling telling_of(const struct hx_run_options *options)
+{
+    bool is_untold =
+        options->value[HX_OPT_QUIET].count != 0 || options->value[HX_OPT_PROGRESS].count == HX_PROGRESS_NEVER;
+    return is_untold ? HX_MINHEAP_TELL_NONE : HX_MINHEAP_TELL_ALL;
+}
+
+static int measure(enum hx_minheap_telling telling, const struct hx_axis *arguments, struct hx_output *output)
 {
     struct sm_error error = {SM_OK, ""};
     struct hx_minheap minheap;
     bool is_interrupted = false;
-    sm_status status = measure_watched(arguments->count, arguments->values, &minheap, &is_interrupted, &error);
+    sm_status status = measure_watched(telling, arguments->count, arguments->values, &minheap, &is_interrupted, &error);
     if (status == SM_OK)
         return report(&minheap, arguments, output);
     hx_exit_refused(error.detail);
@@ -133,7 +141,7 @@ int hx_minheap_command(int argument_count, char *const arguments[])
     hx_signals_let_end(false);
     if (status == SM_OK && options.given[HX_OPT_JSON])
         status = hx_output_open(&output, "json", options.value[HX_OPT_JSON].text, &error);
-    int code = status == SM_OK ? measure(&all, &output) : hx_exit_refused(error.detail);
+    int code = status == SM_OK ? measure(telling_of(&options), &all, &output) : hx_exit_refused(error.detail);
     hx_output_discard(&output);
     hx_axis_free(&all);
     return code;
@@ -141,12 +149,12 @@ int hx_minheap_command(int argument_count, char *const arguments[])
 
 void hx_minheap_help(void)
 {
-    puts(
-        "usage: harness minheap [--OPTION=VALUE]...\n\n"
-        "Finds the smallest --memory-limit with which a run completes, to 1 % or 64 KiB: a fresh process for each\n"
-        "limit. Takes the options of harness run; --reclaim=inline, --collector-threads=0 and --mutator-work=none\n"
-        "unless told otherwise, so that the answer is the same each time.\n\n"
-        "  --json=FILE|-     write the answer and each limit tried; - is standard output, without the summary\n"
-        "  --timeout=S       a run that takes longer does not fit [ten times the first that completed, 10 at least]\n\n"
-        "Exit: 0 found, 1 no limit fits or a run failed otherwise, 2 refused, 130 interrupted.");
+    puts("usage: harness minheap [--OPTION=VALUE]...\n\n"
+         "Finds the smallest --memory-limit with which a run completes, to 1 % or 64 KiB: a fresh process for each\n"
+         "limit. Takes the options of harness run; --reclaim=inline, --collector-threads=0 and --mutator-work=none\n"
+         "unless told otherwise, so that the answer is the same each time.\n\n"
+         "  --json=FILE|-     write the answer and each limit tried; - is standard output, without the summary\n"
+         "  --timeout=S       a run that takes longer does not fit [ten times the first that completed, 10 at least]\n"
+         "  --quiet           no line for each limit tried\n\n"
+         "Exit: 0 found, 1 no limit fits or a run failed otherwise, 2 refused, 130 interrupted.");
 }

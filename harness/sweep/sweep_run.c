@@ -73,7 +73,8 @@ static sm_status find_minheap(struct sweep *sweep, const struct hx_cell *probed,
     }
     if (hx_minheap_read(path, probed->argument_count, probed->arguments, bytes))
         return SM_OK;
-    if (hx_minheap_measure(&sweep->watch, probed->argument_count, probed->arguments, &minheap, error) == SM_OK) {
+    if (hx_minheap_measure(&sweep->watch, HX_MINHEAP_TELL_TERMINAL, probed->argument_count, probed->arguments, &minheap,
+                           error) == SM_OK) {
         *bytes = minheap.bytes;
         return write_minheap(sweep, path, probed, &minheap, error);
     }

@@ -16,8 +16,12 @@ run=(--workload=cli-queue:cache=2000 --alloc=16M)
 for policy in marksweep epoch refcount; do
     "$SAPIMEM_HARNESS" minheap --policy=$policy "${run[@]}" --json=$policy.json >stdout 2>stderr || die "$policy failed"
     grep -q '^minheap  [0-9.]* MiB' stdout || die "the summary was: $(cat stdout)"
+    # Standard error is no terminal: a plain line for each limit, as it is tried.
+    probes=$(/usr/bin/python3 -c 'import json, sys; print(len(json.load(open(sys.argv[1]))["probes"]))' $policy.json)
+    [[ $(grep -cE '^minheap: [0-9.]+ [KM]iB: (ok|oom|timeout) after [0-9.]+ [mu]?s$' stderr) == "$probes" &&
+        $(wc -l <stderr) == "$probes" ]] || die "expected $probes lines of probes"
 done
-"$SAPIMEM_HARNESS" minheap --policy=epoch "${run[@]}" --json=- >again.json 2>stderr
+"$SAPIMEM_HARNESS" minheap --policy=epoch "${run[@]}" --quiet --json=- >again.json 2>stderr
 [[ ! -s stderr ]] || die "something was said"
 
 bytes=$(/usr/bin/python3 - <<'PY'
