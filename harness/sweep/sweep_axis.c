@@ -100,9 +100,11 @@ sm_status hx_axis_add_thresholds(struct hx_axis *axis, const char *text, struct 
     for (size_t i = 0; i < sizes.count && status == SM_OK; i++) {
         uint64_t bytes = 0;
         if (sm_size_parse(sizes.values[i], &bytes) == SM_OK)
-            status = add_threshold(axis, text, bytes, error);
+            status = add_threshold(axis, sizes.values[i], bytes, error);
         else
-            status = hx_refuse(error, "--thresholds=%.200s: expected sizes such as 1M;4M;16M, or LO:HI:xF", text);
+            status =
+                hx_refuse(error, "--thresholds=%.200s: expected a size such as 16M, in a list 1M;4M;16M, or LO:HI:xF",
+                          sizes.values[i]);
     }
     hx_axis_free(&sizes);
     return status;

@@ -348,6 +348,35 @@ static sm_status refuse_doubles(const struct hx_sweep_plan *plan, struct sm_erro
     return SM_OK;
 }
 
+/* The place of an option's name in a line, NULL when it is not there: --policy is none in --policies. */
+static char *find_option(char *line, const char *name)
+{
+    size_t length = strlen(name);
+    char *found = strstr(line, name);
+    while (found != NULL && (found[length] == '-' || (found[length] >= 'a' && found[length] <= 'z')))
+        found = strstr(found + length, name);
+    return found;
+}
+
+/* A cell is refused by its own option, such as --policy=NAME; the user wrote the sweep's, --policies. */
+static void name_sweep_options(struct sm_error *error)
+{
+    static const struct {
+        const char *of_cell, *of_sweep;
+    } names[] = {{"--policy", "--policies"},
+                 {"--workload", "--workloads"},
+                 {"--heap-factor", "--heap-factors"},
+                 {"--minheap-factor", "--minheap-factors"},
+                 {"--seed", "--seeds"}};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        struct sm_error told = *error;
+        char *found = find_option(told.detail, names[i].of_cell);
+        if (found != NULL)
+            snprintf(error->detail, sizeof(error->detail), "%.*s%s%s", (int)(found - told.detail), told.detail,
+                     names[i].of_sweep, found + strlen(names[i].of_cell));
+    }
+}
+
 sm_status hx_sweep_plan_make(struct hx_sweep_plan *plan, const struct hx_sweep_options *options, struct sm_error *error)
 {
     *plan = (struct hx_sweep_plan){.options = options};
@@ -358,6 +387,8 @@ sm_status hx_sweep_plan_make(struct hx_sweep_plan *plan, const struct hx_sweep_o
         status = refuse_doubles(plan, error);
     if (status == SM_OK)
         status = put_in_order(plan, error);
+    if (status != SM_OK)
+        name_sweep_options(error);
     return status;
 }
 

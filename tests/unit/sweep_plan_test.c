@@ -357,14 +357,14 @@ static void test_refusals(void **state)
         const char *named;
     } refusals[] = {
         {"--policies=epoch --plan", "--workloads"},
-        {"--policies=epohc --workloads=cli-queue --plan", "--policy=epohc"},
+        {"--policies=epohc --workloads=cli-queue --plan", "--policies=epohc"},
         {"--policies=epoch:young=perhaps --workloads=cli-queue --plan", "young=perhaps"},
         {"--policies=epoch --workloads=cli-que --plan", "cli-queue"},
         {"--policies=epoch --workloads=cli-queue --pacing=sometimes --plan", "--pacing=sometimes"},
-        {"--policies=epoch --workloads=cli-queue --heap-factors=x --plan", "--heap-factor=x"},
+        {"--policies=epoch --workloads=cli-queue --heap-factors=x --plan", "--heap-factors=x"},
         {"--policies=null --workloads=cli-queue --observers=2 --plan", "--observers"},
         {"--policies=malloc --workloads=cli-queue --seconds=1 --plan", "--seconds"},
-        {"--policies=epoch --workloads=cli-queue --minheap-factors=2 --seconds=1 --plan", "--minheap-factor"},
+        {"--policies=epoch --workloads=cli-queue --minheap-factors=2 --seconds=1 --plan", "--minheap-factors"},
         {"--policies=epoch --workloads=cli-queue;cli-queue --plan", "twice"},
         {"--policies=epoch --workloads=cli-queue --csv=x --plan", "--csv"},
         {"--policies=epoch --workloads=cli-queue --plan=yes", "--plan=yes"},
