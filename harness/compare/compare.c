@@ -118,6 +118,30 @@ static const struct hx_result *any_like(const struct hx_results *results, const 
     return NULL;
 }
 
+/* Whether a run of `runs` has a value of the option that none of `others` has. A document that does not say agrees. */
+static bool has_other_value(const struct hx_result *const *runs, size_t count, const struct hx_result *const *others,
+                            size_t other_count, size_t option)
+{
+    for (size_t i = 0; i < count; i++) {
+        bool is_found = other_count == 0 || runs[i]->work[option] == NULL;
+        for (size_t j = 0; j < other_count && !is_found; j++)
+            is_found = others[j]->work[option] == NULL || strcmp(runs[i]->work[option], others[j]->work[option]) == 0;
+        if (!is_found)
+            return true;
+    }
+    return false;
+}
+
+static uint32_t different_work(const struct hx_pair *pair)
+{
+    uint32_t different = 0;
+    for (size_t i = 0; i < HX_WORK_COUNT; i++)
+        if (has_other_value(pair->first, pair->first_count, pair->second, pair->second_count, i) ||
+            has_other_value(pair->second, pair->second_count, pair->first, pair->first_count, i))
+            different |= UINT32_C(1) << i;
+    return different;
+}
+
 sm_status hx_compare(const struct hx_results *first, const struct hx_results *second, struct hx_comparison *comparison,
                      struct sm_error *error)
 {
@@ -141,6 +165,7 @@ sm_status hx_compare(const struct hx_results *first, const struct hx_results *se
         if (!gather(first, run, axes, &pair->first, &pair->first_count, &pair->first_failed) ||
             !gather(second, run, axes, &pair->second, &pair->second_count, &pair->second_failed))
             return SM_ERR_OUT_OF_MEMORY;
+        pair->different_work = different_work(pair);
     }
     return SM_OK;
 }
@@ -241,6 +266,7 @@ static bool is_exact_in(const struct hx_result *const *runs, size_t count, const
 static bool compare_figure(const struct hx_pair *pair, const struct hx_result_metric *metric, double *values,
                            struct hx_comparison_row *row)
 {
+    enum hx_better better = pair->different_work == 0 ? metric->better : HX_BETTER_NEITHER;
     *row = (struct hx_comparison_row){.name = metric->name, .unit = metric->unit, .p = NAN};
     row->is_exact = is_exact_in(pair->first, pair->first_count, metric->name) &&
                     is_exact_in(pair->second, pair->second_count, metric->name);
@@ -249,12 +275,12 @@ static bool compare_figure(const struct hx_pair *pair, const struct hx_result_me
     row->first_count = first.count;
     row->second_count = second.count;
     if (row->is_exact) {
-        compare_exactly(pair, metric->better, row);
+        compare_exactly(pair, better, row);
         return true;
     }
     if (first.count == 0 || second.count == 0)
         return false;
-    compare_by_rank(first, second, metric->better, row);
+    compare_by_rank(first, second, better, row);
     return true;
 }
 

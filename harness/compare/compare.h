@@ -38,6 +38,7 @@ struct hx_pair {
     size_t first_count, second_count;
     size_t first_failed, second_failed;
     const struct hx_result *first_any, *second_any; /**< one of each, well ended or not */
+    uint32_t different_work; /**< bit by index of hx_work_option: one side has a value of it that the other has not */
 };
 
 struct hx_comparison {
@@ -64,7 +65,7 @@ void hx_comparison_free(struct hx_comparison *comparison);
  * Compare every figure of a pair, in the documents' order.
  *
  * Exact figures are compared between runs of one seed, of which any difference counts; others by Mann-Whitney's p below
- * 0.05 and an interval that does not hold 1.
+ * 0.05 and an interval that does not hold 1. Where the sides did different work, no difference is better or worse.
  *
  * Returns: `*rows`, to be freed, with their number in `*row_count`. Errors: SM_ERR_OUT_OF_MEMORY.
  */

@@ -85,7 +85,9 @@ void hx_compare_help(void)
         "worse or\n"
         "changed when p is below 0.05 and the interval does not hold 1. Of figures without a difference, one in twenty "
         "or fewer\n"
-        "will seem to have one.\n\n"
+        "will seem to have one. Where the sides did different work (another --alloc, --seed, --mutator-work ...), a "
+        "line says so\n"
+        "and no difference is called better or worse.\n\n"
         "  --json   one document in place of the tables\n"
         "  --all    figures without a difference too\n\n"
         "Exit: 0 compared, whatever came out; 2 bad input.");

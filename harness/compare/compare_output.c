@@ -158,6 +158,44 @@ static void print_title(const struct hx_pair *pair, unsigned compared, FILE *str
     fputc('\n', stream);
 }
 
+static bool is_first_with_value(const struct hx_result *const *runs, size_t index, size_t option)
+{
+    const char *value = runs[index]->work[option];
+    for (size_t i = 0; i < index; i++)
+        if (value != NULL && runs[i]->work[option] != NULL && strcmp(runs[i]->work[option], value) == 0)
+            return false;
+    return value != NULL;
+}
+
+/* " 1, 2": each value of the option once. */
+static void print_values(const struct hx_result *const *runs, size_t count, size_t option, FILE *stream)
+{
+    const char *separator = " ";
+    for (size_t i = 0; i < count; i++) {
+        if (!is_first_with_value(runs, i, option))
+            continue;
+        fprintf(stream, "%s%s", separator, *runs[i]->work[option] != '\0' ? runs[i]->work[option] : "none");
+        separator = ", ";
+    }
+}
+
+static void print_different_work(const struct hx_pair *pair, FILE *stream)
+{
+    const char *separator = "  different work:";
+    if (pair->different_work == 0)
+        return;
+    for (size_t i = 0; i < HX_WORK_COUNT; i++) {
+        if ((pair->different_work & (UINT32_C(1) << i)) == 0)
+            continue;
+        fprintf(stream, "%s --%s", separator, hx_option(hx_work_option(i))->name);
+        print_values(pair->first, pair->first_count, i, stream);
+        fputs(" ->", stream);
+        print_values(pair->second, pair->second_count, i, stream);
+        separator = ";";
+    }
+    fputs("\n  times and sizes are not comparable: no difference is called better or worse\n", stream);
+}
+
 static void print_rows(const struct hx_comparison_row *rows, size_t count, bool shows_all, FILE *stream)
 {
     size_t exact = 0, agreeing = 0, hidden = 0;
@@ -190,6 +228,7 @@ bool hx_comparison_print(const struct hx_comparison_view *view, FILE *stream)
             return false;
         }
         print_title(&comparison->pairs[i], comparison->compared, stream);
+        print_different_work(&comparison->pairs[i], stream);
         if (rows != NULL)
             print_rows(rows, count, view->shows_all, stream);
         else
@@ -246,6 +285,32 @@ static json_t *json_side(const struct hx_result *any, size_t count, size_t faile
     return object;
 }
 
+static json_t *json_work_values(const struct hx_result *const *runs, size_t count, size_t option)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < count; i++)
+        if (is_first_with_value(runs, i, option))
+            json_array_append_new(array,
+                                  *runs[i]->work[option] != '\0' ? hx_json_text(runs[i]->work[option]) : json_null());
+    return array;
+}
+
+/* Empty: both sides did the same work. */
+static json_t *json_different_work(const struct hx_pair *pair)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < HX_WORK_COUNT; i++) {
+        if ((pair->different_work & (UINT32_C(1) << i)) == 0)
+            continue;
+        json_t *object = json_object();
+        json_object_set_new(object, "option", json_string(hx_option(hx_work_option(i))->name));
+        json_object_set_new(object, "a", json_work_values(pair->first, pair->first_count, i));
+        json_object_set_new(object, "b", json_work_values(pair->second, pair->second_count, i));
+        json_array_append_new(array, object);
+    }
+    return array;
+}
+
 /* NULL: out of memory. */
 static json_t *json_pair(const struct hx_pair *pair)
 {
@@ -259,6 +324,7 @@ static json_t *json_pair(const struct hx_pair *pair)
             json_array_append_new(metrics, json_row(&rows[i]));
         json_object_set_new(object, "a", json_side(pair->first_any, pair->first_count, pair->first_failed));
         json_object_set_new(object, "b", json_side(pair->second_any, pair->second_count, pair->second_failed));
+        json_object_set_new(object, "different_work", json_different_work(pair));
         json_object_set_new(object, "metrics", metrics);
     }
     free(rows);

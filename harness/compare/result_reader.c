@@ -1,6 +1,6 @@
 #include "result_reader.h"
 
-#include "run_options.h"
+#include "json_values.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -40,6 +40,11 @@ static const struct {
     [HX_SURROUNDING_FLAGS] = {"compiler flags", "c_flags", true},
 };
 
+static const enum hx_option_id work_options[HX_WORK_COUNT] = {
+    HX_OPT_SAPI,    HX_OPT_WORKLOAD,    HX_OPT_ALLOC,     HX_OPT_ITERATIONS, HX_OPT_REQUESTS,     HX_OPT_SECONDS,
+    HX_OPT_SEED,    HX_OPT_WORKERS,     HX_OPT_ARRIVALS,  HX_OPT_COLD_EVERY, HX_OPT_MAX_REQUESTS, HX_OPT_MUTATOR_WORK,
+    HX_OPT_SHARING, HX_OPT_DESTRUCTORS, HX_OPT_OBSERVERS, HX_OPT_STALL,      HX_OPT_INJECT,       HX_OPT_GARBAGE};
+
 /* Figures outside of the metrics: all are times, of which less is better. */
 static const struct {
     const char *object, *part; /* part: NULL, or an object within */
@@ -56,6 +61,11 @@ enum { TIME_COUNT = sizeof(times) / sizeof(times[0]) };
 const char *hx_axis_name(enum hx_axis axis)
 {
     return axes[axis].name;
+}
+
+enum hx_option_id hx_work_option(size_t index)
+{
+    return work_options[index];
 }
 
 const char *hx_surrounding_name(enum hx_surrounding surrounding)
@@ -100,9 +110,25 @@ static json_t *configured(const json_t *document, const char *key)
     return value != NULL ? value : json_object_get(json_object_get(document, "cell"), key);
 }
 
+static bool read_work(const json_t *document, struct hx_result *result)
+{
+    const json_t *config = json_object_get(document, "config");
+    bool is_read = true;
+    for (size_t i = 0; i < HX_WORK_COUNT; i++) {
+        char key[64];
+        const struct hx_option *option = hx_option(work_options[i]);
+        hx_json_key(option->name, key, sizeof(key));
+        const json_t *value = json_object_get(json_object_get(config, key), "value");
+        /* Null in place of a default: the option has no meaning for the run's policy. */
+        if (value != NULL && !(json_is_null(value) && option->default_text != NULL))
+            is_read = (result->work[i] = value_text(value)) != NULL && is_read;
+    }
+    return is_read;
+}
+
 static bool read_identity(const json_t *document, struct hx_result *result)
 {
-    bool is_read = true;
+    bool is_read = read_work(document, result);
     for (int i = 0; i < HX_AXIS_COUNT; i++)
         is_read = (result->axis[i] = value_text(configured(document, axes[i].key))) != NULL && is_read;
     const json_t *context = json_object_get(document, "context");
@@ -283,6 +309,8 @@ static void free_result(struct hx_result *result)
         free(result->axis[i]);
     for (int i = 0; i < HX_SURROUNDING_COUNT; i++)
         free(result->surrounding[i]);
+    for (int i = 0; i < HX_WORK_COUNT; i++)
+        free(result->work[i]);
     free(result->seed);
     free(result->status);
 }

@@ -6,6 +6,7 @@
 #ifndef HX_RESULT_READER_H
 #define HX_RESULT_READER_H
 
+#include "run_options.h"
 #include "sapimem/status.h"
 
 #include <stdbool.h>
@@ -28,6 +29,9 @@ enum hx_surrounding {
     HX_SURROUNDING_COUNT,
 };
 
+/** How many options of a run say what it does besides its policy's work; see hx_work_option. */
+enum { HX_WORK_COUNT = 18 };
+
 enum hx_better { HX_BETTER_NEITHER, HX_BETTER_LESS, HX_BETTER_MORE };
 
 /** One figure: a metric, a figure of the pauses ("pauses.p99_ns") or of the latency ("latency.service.p99_ns"). */
@@ -44,6 +48,7 @@ struct hx_result {
     char *status;
     char *axis[HX_AXIS_COUNT];               /**< "" where the run has none */
     char *surrounding[HX_SURROUNDING_COUNT]; /**< "" where the document does not say */
+    char *work[HX_WORK_COUNT]; /**< of hx_work_option; "": null; NULL: not said, or without meaning for the policy */
     char *seed;
     bool is_noisy;                    /**< it says itself that its times are not to be trusted */
     struct hx_result_metric *metrics; /**< those with a value, in the document's order */
@@ -71,6 +76,9 @@ void hx_results_free(struct hx_results *results);
 const struct hx_result_metric *hx_result_metric(const struct hx_result *result, const char *name);
 
 bool hx_result_is_ok(const struct hx_result *result);
+
+/** The option of that index, below HX_WORK_COUNT: runs in which it differs did different work. */
+enum hx_option_id hx_work_option(size_t index);
 
 /** "workload", "heap factor" and so on. */
 const char *hx_axis_name(enum hx_axis axis);

@@ -41,6 +41,13 @@ for i, (seed, cycles) in enumerate([(1, 7), (2, 9)]):
     write(f"seeds-a/{i}.json", document(seed=seed, cycles=(cycles, "less", True), big=(2**53 + 1, None, True)))
     write(f"seeds-b/{i}.json", document(seed=seed, cycles=(cycles - (seed == 2), "less", True), big=(2**53 + 2, None, True)))
 write("seed-3.json", document(seed=3))
+for i in range(10):
+    short = document(wall_ns=(1000000 + i, "less", False))
+    long = document(wall_ns=(2000000 + i, "less", False), cycles=(9, "less", True))
+    short["config"] |= {"alloc": {"value": 16 << 20}, "mutator_work": {"value": "real"}, "workers": {"value": 2}, "requests": {"value": None}, "sharing": {"value": "counts"}}
+    long["config"] |= {"alloc": {"value": None}, "mutator_work": {"value": "none"}, "workers": {"value": 2}, "requests": {"value": 50}, "sharing": {"value": None}}
+    write(f"short/{i}.json", short)
+    write(f"long/{i}.json", long)
 write("two/epoch.json", document())
 write("two/refcount.json", document(policy="refcount"))
 write("other.json", document(policy="null", pacing="never") | {"config": {**document()["config"], "workload": {"value": "quads"}, "policy": {"value": "null"}}})
@@ -63,6 +70,13 @@ compare seeds-a seeds-b --json >seeds.json
 compare seeds-a/0.json seed-3.json --json >no-seed.json
 compare two/epoch.json a/0.json --json >few.json
 compare two a --json >two.json
+compare short long --json >work.json
+compare short long >work.txt
+compare long long --json >same-work.json
+for policy in epoch refcount; do
+    "$SAPIMEM_HARNESS" --policy=$policy --workload=cli-queue:cache=200 --alloc=1M --quiet --json=run-$policy.json 2>stderr
+done
+compare run-epoch.json run-refcount.json --json >policies.json
 
 refused() {
     local expected=$1 code=0
@@ -128,6 +142,21 @@ assert (seeds["cycles"]["a"], seeds["cycles"]["b"], seeds["cycles"]["verdict"]) 
 assert (seeds["big"]["a"], seeds["big"]["b"], seeds["big"]["verdict"]) == (2**53 + 1, 2**53 + 2, "changed"), seeds["big"]
 assert rows("no-seed.json")["cycles"]["verdict"] == "no common seed"
 assert rows("few.json")["pauses.p99_ns"]["verdict"] == "too few runs"
+
+# Different work is named, and none of its times is called better or worse.
+work = json.load(open("work.json"))["pairs"][0]
+assert work["different_work"] == [{"option": "alloc", "a": ["16777216"], "b": [None]}, {"option": "requests", "a": [None], "b": ["50"]},
+                                  {"option": "mutator-work", "a": ["real"], "b": ["none"]}], work["different_work"]
+assert rows("work.json")["wall_ns"]["verdict"] == rows("work.json")["cycles"]["verdict"] == "changed", rows("work.json")
+text = open("work.txt").read()
+assert "different work: --alloc 16777216 -> none; --requests none -> 50; --mutator-work real -> none\n" in text, text
+assert "times and sizes are not comparable" in text and "worse" not in text.split("better or worse")[1]
+seed = json.load(open("no-seed.json"))["pairs"][0]["different_work"]
+assert seed == [{"option": "seed", "a": ["1"], "b": ["3"]}], seed
+for name in "ab", "ac", "seeds", "same-work", "policies":
+    assert json.load(open(name + ".json"))["pairs"][0]["different_work"] == [], name
+assert "different work" not in open("ab.txt").read()
+
 two = json.load(open("two.json"))
 assert len(two["pairs"]) == 1 and any("1 run of A" in note for note in two["notes"]), two["notes"]
 PY
