@@ -7,6 +7,7 @@
 #include "json_sink.h"
 #include "minheap_command.h"
 #include "output_file.h"
+#include "quantities.h"
 #include "report.h"
 #include "runner.h"
 #include "sapimem/manager.h"
@@ -164,8 +165,8 @@ static sm_status measure_minheap(struct session *session, int argument_count, ch
     if (hx_minheap_of_run((size_t)argument_count, arguments, &minheap, &session->is_interrupted, error) != SM_OK)
         return error->status;
     hx_limit_set_minheap(&session->plan, minheap.bytes);
-    hx_note(&session->plan.notes, "the minheap was measured under marksweep, with %zu runs before this one",
-            minheap.probe_count);
+    hx_note(&session->plan.notes, "the minheap was measured under marksweep, with %zu run%s before this one",
+            minheap.probe_count, hx_plural_s(minheap.probe_count));
     return SM_OK;
 }
 

@@ -390,7 +390,7 @@ static void consult_oracle(struct run *run)
     if (result.missing_objects > 0 || result.broken_objects > 0) {
         char line[SM_DETAIL_BYTES];
         snprintf(line, sizeof(line),
-                 "oracle: %" PRIu64 " reachable objects are not the manager's, %" PRIu64 " have broken headers",
+                 "oracle: reachable objects: %" PRIu64 " not the manager's, %" PRIu64 " with broken headers",
                  result.missing_objects, result.broken_objects);
         set_status(run, HX_STATUS_INVALID, line);
     }

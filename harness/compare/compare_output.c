@@ -73,7 +73,7 @@ static void warn(const struct hx_comparison_view *view, void (*tell)(const char 
     }
     size_t noisy = count_noisy(view->first) + count_noisy(view->second);
     if (noisy > 0) {
-        snprintf(line, sizeof(line), "%zu of %zu runs say themselves that they were disturbed", noisy,
+        snprintf(line, sizeof(line), "%zu of %zu runs disturbed, by what they say themselves", noisy,
                  view->first->count + view->second->count);
         tell(line, context);
     }
@@ -208,7 +208,7 @@ static void print_rows(const struct hx_comparison_row *rows, size_t count, bool 
         else
             hidden++;
     }
-    fprintf(stream, "  %zu of %zu exact figures agree", agreeing, exact);
+    fprintf(stream, "  %zu of %zu exact figure%s the same", agreeing, exact, hx_plural_s(exact));
     if (hidden > 0)
         fprintf(stream, "; %zu more without a difference that can be told, see --all", hidden);
     fputs("\n\n", stream);

@@ -82,7 +82,7 @@ static void print_summary(const struct hx_minheap *minheap)
         printf("  %s less was too little; ", hx_format_bytes(minheap->precision_bytes, precision));
     else
         printf("  the least limit there is; ");
-    printf("%zu runs in %s\n", minheap->probe_count, hx_format_ns(wall_ns, wall));
+    printf("%zu run%s in %s\n", minheap->probe_count, hx_plural_s(minheap->probe_count), hx_format_ns(wall_ns, wall));
 }
 
 static int report(const struct hx_minheap *minheap, const struct hx_axis *arguments, struct hx_output *output)

@@ -441,8 +441,8 @@ static sm_status resolve_stall(struct hx_plan *plan, struct sm_error *error)
         return error->status;
     plan->has_stall = true;
     if (is_given(plan, HX_OPT_OBSERVERS) && plan->stall.observer >= plan->observer_count)
-        return hx_refuse(error, "--stall=%s: expected one of the %u observers that --observers starts", text,
-                         plan->observer_count);
+        return hx_refuse(error, "--stall=%s: expected one of the %u observer%s that --observers starts", text,
+                         plan->observer_count, hx_plural_s(plan->observer_count));
     if (plan->stall.observer >= plan->observer_count)
         plan->observer_count = plan->stall.observer + 1;
     derive_count(plan, HX_OPT_OBSERVERS, plan->observer_count);
@@ -517,8 +517,8 @@ static sm_status resolve_card(const struct hx_plan *plan, struct sm_error *error
     if ((plan->capabilities & SM_CAP_COUNTS) == 0)
         return hx_refuse(error, "--card: expected a policy that counts, such as refcount, not %s", plan->policy_name);
     if (plan->steps != 0 && warmup >= plan->steps)
-        return hx_refuse(error, "--card-warmup=%" PRIu64 ": expected fewer than the %" PRIu64 " steps of the run",
-                         warmup, plan->steps);
+        return hx_refuse(error, "--card-warmup=%" PRIu64 ": expected fewer than the %" PRIu64 " step%s of the run",
+                         warmup, plan->steps, hx_plural_s(plan->steps));
     return SM_OK;
 }
 

@@ -99,7 +99,8 @@ static void judge_threads(struct hx_report *report)
 {
     unsigned threads = hx_plan_busy_threads(report->plan), usable = hx_usable_cpus();
     if (threads > usable)
-        hx_note(&report->noisy, "%u busy threads on %u usable CPU%s", threads, usable, hx_plural_s(usable));
+        hx_note(&report->noisy, "%u busy thread%s on %u usable CPU%s", threads, hx_plural_s(threads), usable,
+                hx_plural_s(usable));
 }
 
 static void judge_run_delay(struct hx_report *report)

@@ -1,6 +1,7 @@
 #include "sweep_command.h"
 
 #include "build_info.h"
+#include "quantities.h"
 #include "run_command.h"
 #include "signals.h"
 #include "sweep_folder.h"
@@ -41,8 +42,8 @@ static void print_plan(const struct hx_sweep_plan *plan, const struct hx_sweep_p
     for (size_t i = 0; i < plan->count; i++)
         if (hx_sweep_plan_has(plan, &plan->cells[i]))
             print_cell(&plan->cells[i]);
-    printf("%zu cells, %zu of them done; %u blocks in all slices; ", progress->cell_count, progress->done_count,
-           plan->block_count);
+    printf("%zu cell%s, %zu done; %u block%s in all slices; ", progress->cell_count, hx_plural_s(progress->cell_count),
+           progress->done_count, plan->block_count, hx_plural_s(plan->block_count));
     if (seconds > 0 || progress->done_count == progress->cell_count)
         printf("%s for the rest\n", hx_format_duration(seconds, left));
     else
@@ -66,11 +67,11 @@ static int report(const struct hx_sweep_plan *plan, const struct hx_sweep_progre
 {
     const char *out = plan->options->out;
     if (is_interrupted) {
-        fprintf(stderr, "harness: interrupted: %zu of %zu cells are in %s; the same command with --resume goes on\n",
-                progress->done_count, progress->cell_count, out);
+        fprintf(stderr, "harness: interrupted: %zu of %zu cell%s kept in %s; the same command with --resume goes on\n",
+                progress->done_count, progress->cell_count, hx_plural_s(progress->cell_count), out);
         return HX_EXIT_INTERRUPTED;
     }
-    printf("sweep    %zu cells in %s: ", progress->done_count, out);
+    printf("sweep    %zu cell%s in %s: ", progress->done_count, hx_plural_s(progress->done_count), out);
     hx_sweep_progress_print(progress, stdout);
     putchar('\n');
     return HX_EXIT_OK;

@@ -66,7 +66,8 @@ void hx_sweep_progress_show(const struct hx_sweep_progress *progress)
     char text[256], elapsed[HX_DURATION_BYTES];
     if (!progress->is_on || !progress->is_terminal)
         return;
-    fprintf(stderr, "\r\033[K%zu of %zu cells", progress->done_count, progress->cell_count);
+    fprintf(stderr, "\r\033[K%zu of %zu cell%s", progress->done_count, progress->cell_count,
+            hx_plural_s(progress->cell_count));
     if (progress->failed_count > 0)
         fprintf(stderr, ", %zu failed", progress->failed_count);
     fprintf(stderr, "  %s", hx_format_duration((double)(hx_now_ns() - progress->start_ns) / 1e9, elapsed));

@@ -122,7 +122,9 @@ sweep --policies='epoch;marksweep;malloc' --workloads='cli-queue:cache=500' --mi
 "$SAPIMEM_HARNESS" sweep "${grid[@]}" --out=deep/whole --plan --json >plan.json 2>stderr
 "$SAPIMEM_HARNESS" sweep "${grid[@]}" --plan --cell-seconds=2 >stdout 2>stderr && die "work was given twice"
 "$SAPIMEM_HARNESS" sweep --policies=epoch --workloads=cli-queue --invocations=90 --cell-seconds=2 --plan --out=none >stdout 2>stderr
-grep -q '^90 cells, 0 of them done; 90 blocks in all slices; 3 min 00 s for the rest$' stdout || die "$(tail -1 stdout)"
+grep -q '^90 cells, 0 done; 90 blocks in all slices; 3 min 00 s for the rest$' stdout || die "$(tail -1 stdout)"
+sweep --policies=epoch --workloads=cli-queue --cell-seconds=2 --plan
+grep -q '^1 cell, 0 done; 1 block in all slices; ' stdout || die "one cell is no plural: $(tail -1 stdout)"
 [[ ! -e none ]] || die "a plan made a folder"
 
 SOURCE=$SAPIMEM_SOURCE_DIR /usr/bin/python3 - <<'PY'
