@@ -15,7 +15,7 @@ expect() {
     local status=$1 text=$2 code=0
     shift 2
     gate "$@" >stdout 2>stderr || code=$?
-    [[ $code == "$status" ]] && cat stdout stderr | grep -q -- "$text" ||
+    [[ $code == "$status" ]] && grep -q -- "$text" stdout stderr ||
         { echo "$*: exit status $code, expected $status and '$text'"; cat stdout stderr; exit 1; }
 }
 one_line() {

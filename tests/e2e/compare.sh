@@ -96,7 +96,8 @@ refused 'list.json: expected a document' list.json a
 refused 'schema_version 9, expected 1' a version.json
 refused 'no configuration in common' a other.json
 refused 'no configuration in common' two other.json
-compare --help | grep -q '^usage: harness compare'
+compare --help >help
+grep -q '^usage: harness compare' help
 
 /usr/bin/python3 - <<'PY'
 import json, pathlib

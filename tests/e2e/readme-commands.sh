@@ -165,7 +165,7 @@ check_help() {
         return
     fi
     (cd "$copy" && timeout 60 "$script" --help) >"$work/stdout" 2>"$work/stderr" </dev/null || status=$?
-    if [[ $status -ne 0 ]] || ! cat "$work/stdout" "$work/stderr" | grep -qi usage; then
+    if [[ $status -ne 0 ]] || ! grep -qi usage "$work/stdout" "$work/stderr"; then
         report failed "$script --help" "exit $status, or no usage text"
         return
     fi

@@ -48,8 +48,10 @@ grep -F -x -f after before | grep -c 'runs/' | grep -qx 18 || die "cells ran twi
 # --- what there is can be packed at any time, and no result names a place of this machine
 expect 0 --out=A --stages=workers --collect
 [[ -s A/results/scaling.jsonl.xz ]] || die "nothing was packed"
-(($(xz -dc A/results/scaling.jsonl.xz | wc -l) == 18)) || die "expected 18 packed runs"
-! xz -dc A/results/scaling.jsonl.xz | grep -q "$work" || die "a result names a path of the machine"
+xz -dc A/results/scaling.jsonl.xz >packed
+(($(wc -l <packed) == 18)) || die "expected 18 packed runs"
+grep -qF '"cell":' packed || die "the packed runs are no cells"
+! grep -qF "$work" packed || die "a result names a path of the machine"
 
 # --- ended and begun again: the same cells
 expect 130 --out=B --stages=grid --cell-seconds=0.01 --minutes=0.05
