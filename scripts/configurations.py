@@ -7,7 +7,8 @@ import measured_runs
 import result_set
 
 # What a run is alike in when its time may be set against another's: the same work on the same machine in the same block.
-WORK = ("workload", "seed", "alloc", "iterations", "requests", "seconds", "mutator_work", "workers", "arrivals", "cold_every", "max_requests",
+# How the work is done (sharing, destructors) is no part of it: a policy that counts has no say in either.
+WORK = ("workload", "sapi", "seed", "alloc", "iterations", "requests", "seconds", "mutator_work", "workers", "arrivals", "cold_every", "max_requests",
         "observers", "stall", "inject", "garbage")
 # What a configuration is alike in, beside its workload, policy, pacing and heap factor.
 SETTINGS = ("collector_threads", "observers", "stall", "workers", "memory_limit", "alloc", "requests", "iterations")
@@ -37,6 +38,11 @@ def heap_factor(run):
 def work(run):
     """Runs with the same value did the same work in the same block, so that their times may be compared."""
     return (run.workload, run.block, *(setting(run, name) for name in WORK[1:]))
+
+
+def without_block(key):
+    """Of a value of work: the same work in whatever block."""
+    return key[:1] + key[2:]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,13 +98,31 @@ def pacing_order(pacing):
         return rule, math.inf if value or rule == "never" else 0.0
 
 
+def _key(run):
+    return (run.workload, run.policy, run.pacing, *limit(run), *(setting(run, name) for name in SETTINGS))
+
+
+def thinning(drawn_points, other_points):
+    """What result_set.load keeps: so many points of series and cycles of the first run of each configuration that has a series, which is
+    the one that figures draw over time, and so many of the other runs. A function from Run to Run, for runs in their order."""
+    seen = set()
+
+    def reduced(run):
+        key = _key(run)
+        is_drawn = run.is_ok and bool(run.document.get("series")) and key not in seen
+        if is_drawn:
+            seen.add(key)
+        return dataclasses.replace(run, document=result_set.thinned(run.document, drawn_points if is_drawn else other_points))
+
+    return reduced
+
+
 def configurations(runs):
     """All configurations, in the order in which their first runs come."""
     groups = {}
     for run in runs:
-        settings = {name: setting(run, name) for name in SETTINGS}
-        key = (run.workload, run.policy, run.pacing, *limit(run), *settings.values())
-        groups.setdefault(key, (settings, []))[1].append(run)
+        groups.setdefault(_key(run), []).append(run)
+    groups = {key: (dict(zip(SETTINGS, key[CELL_VALUES:], strict=True)), members) for key, members in groups.items()}
     return [Configuration(*key[:CELL_VALUES], settings, tuple(members)) for key, (settings, members) in _placed(groups).items()]
 
 

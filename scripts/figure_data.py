@@ -13,18 +13,8 @@ FAILURES_NAMED = 6
 
 
 def kept_for_figures():
-    """What result_set.load keeps: series and cycles of the first run of each configuration, which is the one drawn over time."""
-    seen = set()
-
-    def reduced(run):
-        settings = tuple(configurations.setting(run, name) for name in configurations.SETTINGS)
-        key = (run.workload, run.policy, run.pacing, *configurations.limit(run), *settings)
-        is_drawn = run.is_ok and bool(run.document.get("series")) and key not in seen
-        if is_drawn:
-            seen.add(key)
-        return dataclasses.replace(run, document=result_set.thinned(run.document, POINTS_KEPT if is_drawn else 0))
-
-    return reduced
+    """What result_set.load keeps of each run."""
+    return configurations.thinning(POINTS_KEPT, 0)
 
 
 @dataclasses.dataclass(frozen=True)

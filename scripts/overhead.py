@@ -28,16 +28,35 @@ def reclamation_ns(run, clock):
 
 
 def lower_bounds(found, clock):
-    """By work (configurations.work): the least, over its configurations, of the median of total minus explicit reclamation."""
-    least = {}
-    for one in found:
-        rests = {}
+    """By work (configurations.work): the least, over its configurations, of the median of total minus explicit reclamation.
+
+    A block that ran only some of the configurations that another one ran has that one's bound, at its own speed: the least of few
+    is above the least of all, and overheads in that block would seem small.
+    """
+    totals, rests = {}, {}
+    for index, one in enumerate(found):
         for run in one.ok:
-            if total_ns(run, clock):
-                rests.setdefault(configurations.work(run), []).append(total_ns(run, clock) - reclamation_ns(run, clock))
-        for key, values in rests.items():
-            least[key] = min(least.get(key, float("inf")), statistics.median(values))
-    return {key: value for key, value in least.items() if value > 0}
+            total = total_ns(run, clock)
+            if total:
+                totals.setdefault(configurations.work(run), {}).setdefault(index, []).append(total)
+                rests.setdefault(configurations.work(run), {}).setdefault(index, []).append(total - reclamation_ns(run, clock))
+    least = {key: min(map(statistics.median, values.values())) for key, values in rests.items()}
+    alike = {}
+    for key in totals:
+        alike.setdefault(configurations.without_block(key), []).append(key)
+    bounds = {key: _bound(key, alike[configurations.without_block(key)], totals, least) for key in totals}
+    return {key: value for key, value in bounds.items() if value > 0}
+
+
+def _bound(key, others, totals, least):
+    """That of the block itself, or of the blocks among `others` that ran all it ran and more."""
+    fuller = [other for other in others if totals[key].keys() < totals[other].keys()]
+    return statistics.median(least[other] * _slower(totals[key], totals[other]) for other in fuller) if fuller else least[key]
+
+
+def _slower(totals, others):
+    """How many times as long as in another block the configurations of this one took."""
+    return intervals.geometric_mean([statistics.median(values) / statistics.median(others[index]) for index, values in totals.items()])
 
 
 def lbo(run, bounds, clock):

@@ -51,6 +51,12 @@ def test_runs_of_different_blocks_workloads_and_work_are_not_compared():
     assert lbos([longer, run("refcount", 50)], "cpu") == pytest.approx([1, 1])
 
 
+def test_a_block_that_ran_few_configurations_has_the_bound_of_one_that_ran_them_all():
+    # Block 0: the least is refcount's 60. Block 1 was twice as slow, and ran epoch alone: 120, not its own 140.
+    full = run("epoch", 100, 30, block=0), run("refcount", 60, block=0)
+    assert lbos([*full, run("epoch", 200, 60, block=1)], "cpu") == pytest.approx([100 / 60, 1, 200 / 120])
+
+
 def test_a_failed_run_bounds_nothing_and_has_no_overhead():
     failed, good = lbos([run("arena", 10, status="oom"), run("epoch", 100)], "cpu")
     assert failed is None and good == pytest.approx(1)

@@ -37,6 +37,16 @@ def test_all_but_the_long_lists_is_kept(tmp_path):
         assert [point["clock_bytes"] for point in series] == [0, 11, 22, 33, 44, 55, 66, 77, 88, 99]
 
 
+def test_repeats_keep_fewer_points_and_the_one_that_is_drawn_is_the_same_again(tmp_path):
+    folder, out, again = documents(tmp_path / "runs"), tmp_path / "some.jsonl.xz", tmp_path / "again.jsonl.xz"
+    for source, made in ((folder, out), (out, again)):
+        assert pack(source, f"--out={made}", "--series-points=10", "--repeat-points=2").returncode == 0
+    series = [run.document["series"] for run in result_set.load([out])]
+    assert [len(points) for points in series] == [10, 2, 2]
+    assert [point["clock_bytes"] for point in series[1]] == [0, 99]
+    assert out.read_bytes() == again.read_bytes()
+
+
 def test_the_same_results_make_the_same_bytes_and_a_bundle_of_a_bundle_too(tmp_path):
     folder = documents(tmp_path / "runs")
     for name in ("a", "b"):
@@ -54,6 +64,7 @@ def test_the_same_results_make_the_same_bytes_and_a_bundle_of_a_bundle_too(tmp_p
         (["runs", "--out=x.json"], "ends in .jsonl.xz"),
         (["absent", "--out=x.jsonl.xz"], "No such file"),
         (["runs", "--out=x.jsonl.xz", "--series-points=0"], "count of at least 1"),
+        (["runs", "--out=x.jsonl.xz", "--repeat-points=0"], "count of at least 1"),
         (["runs", "--out=x.jsonl.xz", "--points=3"], "--series-points="),
     ],
 )
