@@ -42,9 +42,9 @@ class Answered:
 
     @property
     def trust(self):
-        runs = self.found.measured.runs
-        return (f"With only {counted(runs, 'run')} in the cell that has fewest, its intervals are too narrow to trust."
-                if runs < 10 else f"Every cell has at least {runs} runs.")
+        runs = self.found.deciding_runs
+        return (f"With only {counted(runs, 'run')} in the deciding cell that has fewest, its intervals are too narrow to trust."
+                if runs < 10 else f"Every cell that decides has at least {runs} runs.")
 
 
 def of_paper(runs, held_out=HELD_OUT):

@@ -6,9 +6,13 @@ minimum heap, the same for all cells), and its 99th percentile of pauses. Over w
 means, which every workload must have completed; the third is the worst.
 
 The default is the cell with the smallest footprint among those whose CPU interval ends within `cpu_slack` of the best cell
-and whose pauses keep the limit. A workload that no cell can keep within the limit does not decide. The bootstrap draws
-invocations anew, for each workload and cell, and asks again: which cells no other beats in both CPU and footprint (the
-front), and which is chosen.
+and whose pauses keep the limit. A workload that no cell can keep within the limit does not decide.
+
+Only runs of one block may be compared, since from one block to the next a shared machine may be half as fast again. So the
+logarithm of a CPU time is taken as the sum of its cell's and its block's, fitted by least squares (two ways without
+interaction), and what the block adds is taken away. The bootstrap draws blocks, whole, anew for each workload, among
+those that ran the same cells, and asks again: which cells no other beats in both CPU and footprint (the front), and which
+is chosen.
 """
 from __future__ import annotations
 
@@ -28,8 +32,8 @@ class Measured:
 
     workloads: list
     cells: list
-    runs: int
-    cpu: numpy.ndarray
+    runs: numpy.ndarray  # of each cell, on the workload that has fewest
+    cpu: numpy.ndarray  # at one speed of the machine
     footprint: numpy.ndarray
     pause_ms: numpy.ndarray
     cpu_drawn: numpy.ndarray
@@ -50,15 +54,53 @@ def _complete_cells(groups, workloads):
     return cells, left_out
 
 
-def _samples(runs, name):
-    values = [run.metric(name) for run in runs if run.is_ok]
-    if any(value is None for value in values):
-        raise BadInput(f"{runs[0].source}: expected the metric {name}")
-    return numpy.array(values, dtype=float)
+def _sample(run, name):
+    value = run.metric(name)
+    if value is None:
+        raise BadInput(f"{run.source}: expected the metric {name}")
+    return value
 
 
-def _drawn_medians(sample, generator, replicates):
-    return numpy.median(sample[generator.integers(0, sample.size, size=(replicates, sample.size))], axis=1)
+def _in_blocks(of_cells):
+    """The runs of each cell, block by block: lists over cells, None where a block did not run the cell. What names no block counts by its order."""
+    rows = {}
+    for to, runs in enumerate(of_cells):
+        times = {}
+        for run in runs:
+            block = (run.block, run.cell.get("seed"), run.invocation)
+            times[block] = times.get(block, -1) + 1
+            rows.setdefault((*block, times[block]), [None] * len(of_cells))[to] = run
+    return list(rows.values())
+
+
+def _values(rows, name):
+    """Array over (block, cell) of a metric; NaN where the block did not run the cell."""
+    return numpy.array([[numpy.nan if run is None else _sample(run, name) for run in row] for row in rows])
+
+
+def _at_one_speed(cpu):
+    """`cpu`, over (block, cell), without what each block adds; a block of one cell tells nothing of its speed and stays as it is."""
+    compares = (~numpy.isnan(cpu)).sum(axis=1) > 1
+    if not compares.any():
+        return cpu
+    y = numpy.log(cpu[compares])
+    blocks, cells = numpy.nonzero(~numpy.isnan(y))
+    design = numpy.zeros((len(blocks), y.shape[0] + y.shape[1]))
+    design[numpy.arange(len(blocks)), blocks] = design[numpy.arange(len(blocks)), y.shape[0] + cells] = 1
+    speeds = numpy.linalg.lstsq(design, y[blocks, cells], rcond=None)[0][:y.shape[0]]
+    result = cpu.copy()
+    result[compares] = numpy.exp(y - (speeds - numpy.median(speeds))[:, None])
+    return result
+
+
+def _drawn_blocks(rows, generator, replicates):
+    """Indices of blocks, over (replicate, block): drawn with replacement among those that ran the same cells."""
+    drawn, alike = numpy.empty((replicates, len(rows)), dtype=int), {}
+    for at, row in enumerate(rows):
+        alike.setdefault(tuple(run is not None for run in row), []).append(at)
+    for members in alike.values():
+        drawn[:, members] = numpy.array(members)[generator.integers(0, len(members), size=(replicates, len(members)))]
+    return drawn
 
 
 def measure(runs, replicates=intervals.REPLICATES, seed=intervals.SEED):
@@ -71,20 +113,18 @@ def measure(runs, replicates=intervals.REPLICATES, seed=intervals.SEED):
         raise BadInput(f"expected at least two cells that every workload completed, found {len(cells)}; {reasons or 'no other ran'}")
     generator = numpy.random.default_rng(seed)
     shape = (len(workloads), len(cells))
-    cpu, footprint, pause_ms = (numpy.empty(shape) for _ in range(3))
+    cpu, footprint, pause_ms, counts = (numpy.empty(shape) for _ in range(4))
     cpu_drawn, footprint_drawn = (numpy.empty((replicates, *shape)) for _ in range(2))
     for at, workload in enumerate(workloads):
-        of_workload = [run for cell in cells for run in groups[workload, cell] if run.is_ok]
-        floor_bytes = _samples(of_workload, "peak_live_bytes").min()
-        for to, cell in enumerate(cells):
-            sample = groups[workload, cell]
-            cpu_ns, bytes_ = _samples(sample, "cpu_ns"), _samples(sample, "mean_footprint_bytes") / floor_bytes
-            cpu[at, to], footprint[at, to] = numpy.median(cpu_ns), numpy.median(bytes_)
-            pause_ms[at, to] = numpy.median(_samples(sample, "pauses.p99_ns")) / NANOSECONDS_PER_MS
-            cpu_drawn[:, at, to] = _drawn_medians(cpu_ns, generator, replicates)
-            footprint_drawn[:, at, to] = _drawn_medians(bytes_, generator, replicates)
-    fewest = min(sum(run.is_ok for run in groups[w, c]) for w in workloads for c in cells)
-    return Measured(workloads, cells, fewest, cpu, footprint, pause_ms, cpu_drawn, footprint_drawn, left_out)
+        rows = _in_blocks([[run for run in groups[workload, cell] if run.is_ok] for cell in cells])
+        cpu_ns, bytes_ = _at_one_speed(_values(rows, "cpu_ns")), _values(rows, "mean_footprint_bytes")
+        bytes_ /= numpy.nanmin(_values(rows, "peak_live_bytes"))
+        cpu[at], footprint[at] = numpy.nanmedian(cpu_ns, axis=0), numpy.nanmedian(bytes_, axis=0)
+        pause_ms[at] = numpy.nanmedian(_values(rows, "pauses.p99_ns"), axis=0) / NANOSECONDS_PER_MS
+        counts[at] = (~numpy.isnan(cpu_ns)).sum(axis=0)
+        drawn = _drawn_blocks(rows, generator, replicates)
+        cpu_drawn[:, at], footprint_drawn[:, at] = numpy.nanmedian(cpu_ns[drawn], axis=1), numpy.nanmedian(bytes_[drawn], axis=1)
+    return Measured(workloads, cells, counts.min(axis=0).astype(int), cpu, footprint, pause_ms, cpu_drawn, footprint_drawn, left_out)
 
 
 def _over_workloads(values):
@@ -119,11 +159,11 @@ def _choose(cpu, margin, footprint, allowed, slack):
 
 
 def _covering(shares, level):
-    """The fewest cells that together hold `level` of the replicates, as indices."""
+    """The fewest cells that together hold `level` of the replicates, as indices; where fewer replicates chose at all, all that were chosen."""
     order = sorted(range(len(shares)), key=lambda cell: -shares[cell])
     total, members = 0.0, []
     for cell in order:
-        if total >= level:
+        if total >= level or shares[cell] == 0:
             break
         total += shares[cell]
         members.append(cell)
@@ -144,6 +184,7 @@ class Answer:
     covering: list  # cells that 90 % of the replicates choose among
     flat: list  # cells within the slack of the best: the valley
     hopeless: list  # workloads that no cell keeps within the limit
+    deciding_runs: int  # fewest of a cell that is in `covering` or `flat`
 
 
 def answer(measured, limit_ms, cpu_slack, level=0.9):
@@ -158,6 +199,8 @@ def answer(measured, limit_ms, cpu_slack, level=0.9):
     allowed, hopeless = _keeps_limit(measured.pause_ms, limit_ms)
     chosen = _choose(cpu_drawn, margin, footprint_drawn, allowed, cpu_slack)
     shares = numpy.array([(chosen == cell).mean() for cell in range(len(measured.cells))])
+    covering = _covering(shares, level)
+    flat = [cell for cell in range(len(cpu)) if cpu[cell] <= 1 + cpu_slack]
     decides = measured.pause_ms[~hopeless] if not hopeless.all() else measured.pause_ms
     return Answer(
         measured=measured,
@@ -169,9 +212,10 @@ def answer(measured, limit_ms, cpu_slack, level=0.9):
         pause_ms=decides.max(axis=0),
         front_share=on_front(cpu_drawn, footprint_drawn).mean(axis=0),
         choice_share=shares,
-        covering=_covering(shares, level),
-        flat=[cell for cell in range(len(cpu)) if cpu[cell] <= 1 + cpu_slack],
+        covering=covering,
+        flat=flat,
         hopeless=[w for w, is_so in zip(measured.workloads, hopeless) if is_so],
+        deciding_runs=min((int(measured.runs[cell]) for cell in {*covering, *flat}), default=0),
     )
 
 

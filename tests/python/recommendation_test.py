@@ -60,10 +60,53 @@ def test_the_smallest_footprint_within_the_slack_is_chosen():
 
 def test_noise_widens_what_the_replicates_choose_among():
     # At the very edge of the slack: which side a cell is on, the next sweep may say otherwise.
-    cells = dict(VALLEY, **{"fixed:16M": (1.014, 2.5, 0.2)})
+    cells = dict(VALLEY, **{"fixed:16M": (1.012, 2.5, 0.2)})
     found = recommendation.answer(recommendation.measure(sweep(cells, noise=0.01)), limit_ms=1, cpu_slack=0.02)
     assert len(found.covering) > 1
     assert max(found.choice_share) < 0.9
+
+
+def blocks(cells, workload="a", runs=10, noise=0.01, few=(), seed=5):
+    """As sweep, on a machine that is up to twice as fast in one block as in another; cells in `few` ran in the first three blocks alone."""
+    draw = numpy.random.default_rng(seed)
+    speeds = draw.uniform(1, 2, runs)
+    return [
+        run_of(workload, pacing, cpu * speeds[invocation] * (1 + noise * draw.standard_normal()), space, pause, invocation)
+        for pacing, (cpu, space, pause) in cells.items()
+        for invocation in range(3 if pacing in few else runs)
+    ]
+
+
+def test_a_machine_of_changing_speed_does_not_blur_the_answer():
+    found = recommendation.answer(recommendation.measure(blocks(VALLEY, noise=0.004, few=("fixed:1M", "fixed:4M", "fixed:256M"))), limit_ms=1, cpu_slack=0.02)
+    names = found.measured.cells
+    assert names[found.choice] == "fixed:16M" and found.choice_share[found.choice] > 0.9
+    assert found.cpu[names.index("fixed:1M")] == pytest.approx(1.5, rel=0.02)
+    assert numpy.ptp(found.cpu_interval[:, names.index("fixed:16M")]) < 0.02
+    assert found.deciding_runs == 10 and found.measured.runs.min() == 3
+
+
+def test_the_interval_of_a_ratio_covers_it_as_often_as_it_says():
+    cells = {"x": (1.0, 3.0, 0.1), "y": (1.06, 2.0, 0.1), "z": (1.3, 1.0, 0.1)}
+    covered = 0
+    for seed in range(60):
+        found = recommendation.answer(recommendation.measure(blocks(cells, noise=0.02, seed=seed), replicates=300), limit_ms=1, cpu_slack=0.02)
+        low, high = found.cpu_interval[:, found.measured.cells.index("z")]
+        covered += low <= 1.3 <= high
+    assert 0.85 * 60 <= covered
+
+
+def test_runs_alone_in_their_blocks_and_runs_of_no_block_are_taken_as_they_are():
+    runs = [run_of("a", pacing, cpu, 1, invocation=number) for number, (pacing, cpu) in enumerate([("x", 1.0), ("x", 1.2), ("y", 2.0), ("y", 2.4)])]
+    measured = recommendation.measure(runs)
+    assert measured.cpu[0].tolist() == pytest.approx([1.1e9, 2.2e9]) and measured.runs.tolist() == [2, 2]
+    measured = recommendation.measure([run_of("a", pacing, cpu, 1) for pacing, cpu in (("x", 1.0), ("y", 2.0), ("x", 1.5), ("y", 3.0))])
+    assert (measured.cpu[0][1] / measured.cpu[0][0]) == pytest.approx(2) and measured.runs.tolist() == [2, 2]
+
+
+def test_where_no_replicate_chooses_no_cell_is_named_as_chosen():
+    found = recommendation.answer(recommendation.measure(sweep({"x": (1.2, 1.0, 0.2), "y": (1.0, 2.0, 4.0)})), limit_ms=1, cpu_slack=0.02)
+    assert found.covering == [] and found.choice_share.sum() == 0
 
 
 def test_pauses_rule_a_cell_out_but_not_where_no_cell_keeps_the_limit():
