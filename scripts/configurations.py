@@ -15,6 +15,9 @@ SETTINGS = ("collector_threads", "observers", "stall", "workers", "memory_limit"
 # Workload, policy, pacing, heap factor and its unit: what a configuration's key begins with.
 CELL_VALUES = 5
 
+# Of a policy that has cycles, unless an option says otherwise (SM_THRESHOLD_DEFAULT_MIB).
+DEFAULT_PACING = "fixed:32M"
+
 # Units of a limit: factors of different ones are different sizes, and belong on no common axis.
 LIVE_SIZE, MINHEAP = "live size", "minheap"
 
@@ -28,6 +31,12 @@ def limit(run):
     """The memory limit as (factor, unit), a multiple of the workload's analytic live size or of its minheap; (None, None) without one."""
     given = ((run.cell.get(name) or setting(run, name), unit) for name, unit in (("heap_factor", LIVE_SIZE), ("minheap_factor", MINHEAP)))
     return next(((factor, unit) for factor, unit in given if factor is not None), (None, None))
+
+
+def limit_text(run):
+    """"x2 minheap"; "none" without a limit that is a multiple."""
+    factor, unit = limit(run)
+    return "none" if factor is None else f"x{factor:g} {unit}"
 
 
 def heap_factor(run):
@@ -167,7 +176,7 @@ def _middle(members):
     limited = of_one_unit([one for one in members if one.heap_factor is not None])
     widest = max((one.heap_factor for one in limited), default=None)
     members = free or [one for one in limited if one.heap_factor == widest]
-    defaults = [one for one in members if one.pacing == "fixed:16M"]
+    defaults = [one for one in members if one.pacing == DEFAULT_PACING]
     fixed = [one for one in members if one.rule == "fixed"]
     ordered = sorted(defaults or fixed or members, key=lambda one: pacing_order(one.pacing))
     return ordered[len(ordered) // 2]

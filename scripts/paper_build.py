@@ -11,7 +11,7 @@ from paper_text import escaped, workload_name
 
 PROGRAMS = ("pdflatex", "latexmk", "bibtex")
 # Figure: bundle it is drawn from.
-FIGURES = {"pareto": "epoch", "pause-ccdf": "rivals", "bmu": "rivals", "lbo-cpu": "rivals"}
+FIGURES = {"pareto": "epoch", "pause-ccdf": "rivals", "bmu": "rivals", "lbo-cpu": "rivals", "backlog": "stalls", "scaling": "scaling"}
 # A page has room for so many panels; these first, the others in the order in which they come.
 PANELS = 6
 SHOWN_FIRST = ("cli-queue", "cli-eventloop", "cli-ast", "cli-orm", "cli-cache", "fpm-page")
@@ -43,9 +43,12 @@ def prepare(out):
 
 
 def panel_workloads(runs):
-    """Workloads whose runs a figure shows: of those that have a lower bound, for the others have no overhead."""
+    """Workloads whose runs a figure shows: all that there is room for, else of those that have a lower bound, for the others have no overhead."""
+    there = list(dict.fromkeys(run.workload for run in runs))
+    if len(there) <= PANELS:
+        return there
     without = set(paper_numbers.unbounded(runs))
-    there = [workload for workload in dict.fromkeys(run.workload for run in runs) if workload not in without]
+    there = [workload for workload in there if workload not in without]
     first = [workload for name in SHOWN_FIRST for workload in there if workload.partition(":")[0] == name]
     return [*first, *(workload for workload in there if workload not in first)][:PANELS]
 
@@ -54,6 +57,8 @@ def draw_figures(sources, folder):
     """figures/NAME.tex for each, whether it could be drawn or not."""
     for bundle in dict.fromkeys(FIGURES.values()):
         runs = getattr(sources, bundle)
+        if runs is None:
+            continue
         shown = panel_workloads(runs)
         packed = folder / f"{bundle}.jsonl.xz"
         result_set.pack(packed, (renamed(run) for run in runs if run.workload in shown))

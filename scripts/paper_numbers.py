@@ -7,6 +7,7 @@ import statistics
 
 import configurations
 import overhead
+import paper_conditions
 import paper_sources
 import workload_cards
 from measured_runs import good, middle, ratio
@@ -180,7 +181,7 @@ def answer(sources, answered):
     yield "answer.workloads", number(len(measured.workloads))
     yield "answer.cells", number(len(measured.cells))
     yield "answer.left-out", number(len(measured.left_out))
-    yield "answer.runs", number(measured.runs)
+    yield "answer.runs", number(found.deciding_runs)
     yield "answer.flat", number(len(found.flat))
     yield "answer.flat.cells", listed((measured.cells[cell] for cell in found.flat), 16)
     yield "answer.hopeless", number(len(found.hopeless))
@@ -325,7 +326,8 @@ def every(sources, answered):
     numbers = {}
     for made in (php(sources), cards(sources), policies(sources), sweeps(sources), answer(sources, answered), fpm(sources), machine(sources), constants()):
         numbers.update(made)
-    optional = {"linked": linked, "pauses": pauses, "gate": gate}
+    optional = {"linked": linked, "pauses": pauses, "gate": gate,
+                "always": paper_conditions.always, "stalls": paper_conditions.stalls, "scaling": paper_conditions.scaling}
     is_there = {name: getattr(sources, name) is not None for name in optional}
     for name, function in optional.items():
         if is_there[name]:

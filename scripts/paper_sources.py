@@ -14,11 +14,14 @@ BUNDLE = "harness sweep {} --out=DIR, then scripts/pack-results DIR --out={}"
 FILES = {
     "epoch.jsonl.xz": (True, BUNDLE.format("--policies=epoch ...", "FILE")),
     "rivals.jsonl.xz": (True, BUNDLE.format("--policies='A;B' --heap-factors='2;3' ...", "FILE")),
-    "distances.json": (True, "scripts/characterise --out=DIR, which writes DIR/distances.json"),
+    "cards/distances.json": (True, "scripts/characterise --out=DIR/cards, which writes DIR/cards/distances.json"),
     "arena-shapes.json": (True, "scripts/arena-shapes --out=DIR, which writes DIR/arena-shapes.json"),
     "linked-compare.json": (False, "scripts/linked-compare --json=FILE"),
     "pauses.json": (False, "scripts/pauses --json=FILE"),
     "gate.json": (False, "scripts/gate-trials --json=FILE"),
+    "always.jsonl.xz": (False, BUNDLE.format("--policies=epoch '--pacing=always;fixed:16M' ...", "FILE")),
+    "stalls.jsonl.xz": (False, BUNDLE.format("--policies=epoch --stall=SPEC ...", "FILE")),
+    "scaling.jsonl.xz": (False, BUNDLE.format("--policies=epoch --collector-threads=N ...", "FILE")),
 }
 POLICY_TABLE_COMMAND = "scripts/policy-table --out=DIR, which writes DIR/policy-table.json"
 
@@ -32,9 +35,12 @@ class Sources:
     rivals: list
     distances: dict
     arena_shapes: dict
-    linked: dict  # None where it was not measured, as the next two
+    linked: dict  # None where it was not measured, as the next ones
     pauses: dict
     gate: dict
+    always: list  # of result_set.Run, as the next two
+    stalls: list
+    scaling: list
     digests: tuple  # (file, its place from the root, where it lies in it, and what made it)
 
 
@@ -73,16 +79,17 @@ def read(results, policy_table):
         return read_json(results / name, FILES[name][1]) if (results / name).exists() else None
 
     def bundle(name):
-        return result_set.load([results / name])
+        return result_set.load([results / name]) if (results / name).exists() else None
 
     return Sources(
         calibration=read_json(ROOT / "workloads/php-calibration.json", "the study of PHP"),
         counterparts=read_json(ROOT / "workloads/counterparts.json", "hand"),
         policy_table=read_json(policy_table, POLICY_TABLE_COMMAND),
         epoch=bundle("epoch.jsonl.xz"), rivals=bundle("rivals.jsonl.xz"),
-        distances=read_json(results / "distances.json", FILES["distances.json"][1]),
+        distances=read_json(results / "cards/distances.json", FILES["cards/distances.json"][1]),
         arena_shapes=read_json(results / "arena-shapes.json", FILES["arena-shapes.json"][1]),
         linked=optional("linked-compare.json"), pauses=optional("pauses.json"), gate=optional("gate.json"),
+        always=bundle("always.jsonl.xz"), stalls=bundle("stalls.jsonl.xz"), scaling=bundle("scaling.jsonl.xz"),
         digests=tuple((name, "made" if (results / name).exists() else "absent", command.partition(",")[0])
                       for name, (_, command) in FILES.items()))
 

@@ -75,7 +75,7 @@ def _in_blocks(of_cells):
 
 def _values(rows, name):
     """Array over (block, cell) of a metric; NaN where the block did not run the cell."""
-    return numpy.array([[numpy.nan if run is None else _sample(run, name) for run in row] for row in rows])
+    return numpy.array([[numpy.nan if run is None else _sample(run, name) for run in row] for row in rows], dtype=float)
 
 
 def _at_one_speed(cpu):

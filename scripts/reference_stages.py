@@ -20,7 +20,7 @@ class Stage:
     command: tuple
     what: str
     minutes: float  # of two quiet cores; an estimate for the plan
-    file: str = ""  # in the folder of the results: what the command writes, or its sweep packed
+    file: str = ""  # in the folder of the results: the file or folder that the command writes, or its sweep packed
     packs: tuple = ()  # the sweeps in that bundle
     begins_with: str = ""  # a sweep of which the same cells are taken over
 
@@ -60,8 +60,8 @@ def stages(folder):
         _scaling("worker", ("fpm-page", "fpm-api"), ("--workers=1", "--requests=2000"), "one process that serves requests"),
         _scaling("workers", ("fpm-page", "fpm-api"), ("--workers=2", "--requests=2000"), "two of them", "scaling.jsonl.xz",
                  ("slices", "beside", "worker", "workers")),
-        Stage("distances", ("{scripts}/characterise", "--traces={traces}", "--no-figure", "--out={out}"),
-              "how far each generator is from its counterpart", 2, "distances.json"),
+        Stage("distances", ("{scripts}/characterise", "--traces={traces}", "--no-figure", "--out={out}/cards"),
+              "how far each generator is from its counterpart", 2, "cards"),
         Stage("arena-shapes", ("{scripts}/arena-shapes", "--runs=3", "--traces={traces}", "--out={out}"),
               "the arena's shapes and limits on requests", 12, "arena-shapes.json"),
         Stage("linked", ("{scripts}/linked-compare", "--runs=3", "--json={out}/linked-compare.json"),

@@ -92,10 +92,10 @@ def search_field(table_name):
     return f'<input type="search" data-table="{text(table_name)}" placeholder="filter rows" aria-label="filter rows">'
 
 
-def figure(path, caption):
-    """An image file, inside the page."""
+def figure(path, caption, name):
+    """An image file, inside the page, which an address ends in as #figure-NAME."""
     data = base64.b64encode(path.read_bytes()).decode("ascii")
-    return (f'<figure id="figure-{text(path.stem)}"><img alt="{text(caption)}" '
+    return (f'<figure id="figure-{text(name)}"><img alt="{text(caption)}" '
             f'src="data:{MIME_TYPES[path.suffix]};base64,{data}"><figcaption>{text(caption)}</figcaption></figure>')
 
 

@@ -150,11 +150,23 @@ def load(paths, reduced=None):
     return runs
 
 
+def sets(paths):
+    """What belongs together, as [(name, paths)]: each bundle of a folder that holds several is a set of its own, by its name, because runs
+    of different sweeps are in no common block; all else together is the first set, named "", where there is any."""
+    apart = {path: bundles for path in map(pathlib.Path, paths) if len(bundles := _bundles(path)) > 1}
+    together = [path for path in paths if pathlib.Path(path) not in apart]
+    return [("", together)] * bool(together) + [(bundle.name.removesuffix(BUNDLE_SUFFIX), [bundle]) for bundles in apart.values() for bundle in bundles]
+
+
+def _bundles(path):
+    return sorted(path.glob(f"*{BUNDLE_SUFFIX}")) if path.is_dir() and not (path / "plan.json").exists() else []
+
+
 def grouped(runs, *names):
-    """Runs by the values of these properties ("workload", "pacing" ...), in the order in which they come."""
+    """Runs by the values of these properties ("workload", "pacing" ..., or functions of a run), in the order in which they come."""
     groups = {}
     for run in runs:
-        groups.setdefault(tuple(getattr(run, name) for name in names), []).append(run)
+        groups.setdefault(tuple(name(run) if callable(name) else getattr(run, name) for name in names), []).append(run)
     return groups
 
 

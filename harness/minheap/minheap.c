@@ -72,6 +72,11 @@ static sm_status find_bounds(struct search *search, uint64_t ceiling_bytes)
         uint64_t next_bytes = 2 * search->low_bytes;
         status = try_limit(search, next_bytes < ceiling_bytes ? next_bytes : ceiling_bytes);
     }
+    /* What ran out of a patience that was a guess may fit. */
+    const struct hx_minheap *minheap = search->minheap;
+    if (status == SM_OK && minheap->probe_count > 1 &&
+        strcmp(minheap->probes[minheap->probe_count - 2].status, "timeout") == 0)
+        search->low_bytes = 0;
     while (status == SM_OK && search->low_bytes < least_bytes && search->high_bytes > least_bytes) {
         uint64_t next_bytes = search->high_bytes / 2;
         status = try_limit(search, next_bytes > least_bytes ? next_bytes : least_bytes);
@@ -109,7 +114,8 @@ struct probing {
     size_t argument_count;
     char **arguments; /* two more than the caller's, for limit and timeout */
     bool has_timeout;
-    uint64_t patience_ns; /* 0: none completed yet */
+    bool has_completed;   /* one of them did */
+    uint64_t patience_ns; /* a guess until then, which doubles each time it was not enough */
 };
 
 static sm_status fail(struct sm_error *error, sm_status status, uint64_t limit_bytes, const char *line)
@@ -118,6 +124,17 @@ static sm_status fail(struct sm_error *error, sm_status status, uint64_t limit_b
     snprintf(error->detail, sizeof(error->detail), "minheap: with a limit of %s: %.300s",
              hx_format_bytes(limit_bytes, limit), line);
     return error->status = status;
+}
+
+/* The first limit may be so close to the minheap that a run takes any time there. */
+static void learn_patience(struct probing *probing, const struct hx_minheap_probe *probe)
+{
+    probing->has_completed = probe->fits;
+    if (probe->fits)
+        probing->patience_ns =
+            PATIENCE_FACTOR * probe->wall_ns > least_patience_ns ? PATIENCE_FACTOR * probe->wall_ns : least_patience_ns;
+    else if (strcmp(probe->status, "timeout") == 0)
+        probing->patience_ns *= 2;
 }
 
 /* What the end of a process says of its limit. */
@@ -140,9 +157,8 @@ static sm_status judge(struct probing *probing, struct hx_cell_end *end, struct 
     bool is_too_small = strcmp(probe->status, "oom") == 0 || strcmp(probe->status, "timeout") == 0;
     if (!probe->fits && !is_too_small)
         return fail(error, SM_ERR_SYSTEM, probe->limit_bytes, end->last_line);
-    if (probe->fits && probing->patience_ns == 0)
-        probing->patience_ns =
-            PATIENCE_FACTOR * end->wall_ns > least_patience_ns ? PATIENCE_FACTOR * end->wall_ns : least_patience_ns;
+    if (!probing->has_completed)
+        learn_patience(probing, probe);
     return SM_OK;
 }
 
@@ -173,7 +189,7 @@ static sm_status try_process(void *context, struct hx_minheap_probe *probe, stru
     size_t count = probing->argument_count;
     snprintf(limit, sizeof(limit), "--memory-limit=%" PRIu64, probe->limit_bytes);
     probing->arguments[count++] = limit;
-    if (!probing->has_timeout && probing->patience_ns != 0) {
+    if (!probing->has_timeout) {
         snprintf(timeout, sizeof(timeout), "--timeout=%.3f", (double)probing->patience_ns / 1e9);
         probing->arguments[count++] = timeout;
     }
@@ -207,7 +223,11 @@ sm_status hx_minheap_measure(const struct hx_cell_watch *watch, enum hx_minheap_
         snprintf(error->detail, sizeof(error->detail), "out of memory");
         return error->status = SM_ERR_OUT_OF_MEMORY;
     }
-    struct probing probing = {.watch = watch, .telling = telling, .argument_count = argument_count, .arguments = all};
+    struct probing probing = {.watch = watch,
+                              .telling = telling,
+                              .argument_count = argument_count,
+                              .arguments = all,
+                              .patience_ns = least_patience_ns};
     for (size_t i = 0; i < argument_count; i++) {
         all[i] = arguments[i];
         probing.has_timeout = probing.has_timeout || option_of(arguments[i]) == HX_OPT_TIMEOUT;

@@ -1,6 +1,7 @@
 #include "run_options.h"
 
 #include "arrivals.h"
+#include "sapimem/epoch.h"
 #include "sapimem/manager.h"
 #include "sapimem/option.h"
 
@@ -21,6 +22,8 @@ static const char *const progress_choices[] = {"auto", "always", "never", NULL};
 
 #define COUNT_MAX 9.2e18
 
+#define THRESHOLD_TEXT SM_STRINGIFY(SM_THRESHOLD_DEFAULT_MIB) "M"
+
 static const struct hx_option table[HX_OPTION_COUNT] = {
     [HX_OPT_POLICY] = {.name = "policy",
                        .kind = HX_KIND_TEXT,
@@ -32,7 +35,7 @@ static const struct hx_option table[HX_OPTION_COUNT] = {
                           .kind = HX_KIND_SIZE,
                           .unit = "bytes",
                           .placeholder = "SIZE",
-                          .default_note = "16M",
+                          .default_note = THRESHOLD_TEXT,
                           .minimum = (double)SM_THRESHOLD_MINIMUM_BYTES,
                           .maximum = COUNT_MAX,
                           .help = "bytes allocated between cycles; the same as --pacing=fixed:SIZE"},
@@ -41,7 +44,7 @@ static const struct hx_option table[HX_OPTION_COUNT] = {
          .kind = HX_KIND_TEXT,
          .unit = "",
          .placeholder = "RULE",
-         .default_note = "fixed:16M; zend:10001 under a policy that counts",
+         .default_note = "fixed:" THRESHOLD_TEXT "; zend:10001 under a policy that counts",
          .help = "when cycles start: fixed:SIZE, proportional:K (of live), sqrt:C, limit:X (as late as the "
                  "memory limit allows, cycles at most this share of the CPU), never, always; zend:ROOTS under "
                  "a policy that counts"},

@@ -35,11 +35,20 @@ common=(--alloc=3M --quiet --mutator-work=none)
 "$SAPIMEM_HARNESS" sweep --policies=epoch '--workloads=cli-queue:cache=50;cli-orm:batch=2;churn:objects=1k' --thresholds='512K;1M' "${common[@]}" --out=epoch >sweep.log 2>&1
 "$SAPIMEM_HARNESS" sweep '--policies=epoch;refcount;marksweep' '--workloads=cli-queue:cache=50;churn:objects=1k' --heap-factors='20;40' "${common[@]}" \
     --out=rivals >>sweep.log 2>&1
-for name in epoch rivals; do
+"$SAPIMEM_HARNESS" sweep --policies=epoch --workloads=churn:objects=1k '--pacing=always;fixed:1M' "${common[@]}" --out=always >>sweep.log 2>&1
+"$SAPIMEM_HARNESS" sweep --policies=epoch --workloads=churn:objects=1k '--pacing=fixed:512K;fixed:1M' --observers=1 --stall=observer-0:1M:20ms \
+    "${common[@]}" --out=stalls >>sweep.log 2>&1
+for count in 0 1; do
+    "$SAPIMEM_HARNESS" sweep --policies=epoch --workloads=churn:objects=1k --pacing=fixed:1M --collector-threads=$count "${common[@]}" \
+        --out=threads-$count >>sweep.log 2>&1
+    "$SAPIMEM_HARNESS" sweep --policies=epoch --workloads=fpm-page:posts=1,comments=1,paragraphs=1 --pacing=fixed:1M --workers=$((count + 1)) \
+        --requests=20 --quiet --out=workers-$count >>sweep.log 2>&1
+done
+for name in epoch rivals always stalls; do
     "$scripts/pack-results" $name --out=fixture/$name.jsonl.xz >>sweep.log
 done
-"$scripts/characterise" --workloads='cli-queue;fpm-api' --steps=2 --traces=- --no-figure --out=cards >cards.log 2>&1
-cp cards/distances.json fixture/
+"$scripts/pack-results" threads-? workers-? --out=fixture/scaling.jsonl.xz >>sweep.log
+"$scripts/characterise" --workloads='cli-queue;fpm-api' --steps=2 --traces=- --no-figure --out=fixture/cards >cards.log 2>&1
 "$scripts/arena-shapes" --quick --workloads=fpm-page:posts=1,comments=1,paragraphs=1 --parts=cost --out=shapes >shapes.log 2>&1
 cp shapes/arena-shapes.json fixture/
 "$scripts/linked-compare" --objects=2k --iterations=30 --graphs=50 --runs=1 --no-php --json=fixture/linked-compare.json >linked.log 2>&1
@@ -51,6 +60,9 @@ cpu=$(sed -n 's/^\\defresult{linked\.epoch-1\.cpu}{\(.*\)}$/\1/p' first/tex/numb
 [[ $cpu =~ ^[0-9.]+$ ]] && grep -q "$cpu of its CPU time" <(tr -s '\n ' '  ' <text; pdftotext first/sapimem.pdf - | tr -s '\n' ' ') ||
     fail "linked-compare's figure '$cpu' is not in the text"
 grep -q 'has no bursts' <(pdftotext first/sapimem.pdf - | tr -s '\n' ' ') || fail "what was not measured is not said"
+for what in 'No threshold at all' 'A guard that is held' 'A processor more' 'Backlog under a stalled guard' 'Scaling: runs that differ'; do
+    grep -q "$what" <(pdftotext first/sapimem.pdf - | tr -s '\n' ' ') || fail "'$what' is not in the text, though it was measured"
+done
 ! grep -q '\\result\|??' text || fail "a number or a reference has not been filled in"
 ! grep -qE '^\*\*|trace:/' text || fail "a path is in the text"
 
@@ -67,7 +79,7 @@ document["runs"] = {name: runs for name, runs in document["runs"].items() if not
 json.dump(document, open(path, "w"))
 PY
 refused 'no number for paper/sections/results.tex: linked.epoch' "$scripts/paper" --results=lacking --out=none
-echo '{' >fixture/distances.json
+echo '{' >fixture/cards/distances.json
 refused distances.json "$scripts/paper" --results=fixture --out=none
 
 # The committed results, once they are there.

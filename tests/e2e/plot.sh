@@ -83,6 +83,16 @@ cmp first/pareto.svg third/pareto.svg && cmp first/footprint.pdf third/footprint
 # The cards of scripts/characterise.
 "$SAPIMEM_SOURCE_DIR/scripts/characterise" --workloads='cli-queue' --steps=3 --traces=- --no-figure --out=cards >stdout 2>stderr
 plot cards --out=fourth --only=workloads >stdout 2>stderr && [[ -s fourth/workloads.svg ]] || fail "no figure of cards: $(cat stderr)"
+mkdir both && cp sweep.jsonl.xz both/ && cp -r cards both/cards
+plot both --out=fifth '--only=workloads;pareto' >stdout 2>stderr && cmp fourth/workloads.svg fifth/workloads.svg && cmp third/pareto.svg fifth/pareto.svg ||
+    fail "a folder with runs and cards gave other figures: $(cat stderr)"
+# Several bundles in a folder are not mixed: each has its figures, and the cards theirs once.
+cp sweep.jsonl.xz both/again.jsonl.xz
+plot both --out=sixth '--only=workloads;pareto' >stdout 2>stderr || fail "a folder of bundles: $(cat stderr)"
+for set in sweep again; do
+    cmp third/pareto.svg sixth/$set/pareto.svg || fail "a bundle in a folder draws something else"
+done
+[[ $(find sixth -name 'workloads.svg' | wc -l) == 1 && $(cat stdout) == '2 of 2 figures in sixth' ]] || fail "cards beside bundles: $(cat stdout)"
 
 # Nothing can be drawn: exit 2, what is missing, and no figure.
 code=0

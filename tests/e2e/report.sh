@@ -41,6 +41,16 @@ grep -q '1 of them failed' "$work/report.html"
 HOME=$work "$report" "$work/runs" --out="$work/again.html" --title='a & b <i>'
 cmp "$work/report.html" "$work/again.html"
 
+# Bundles of a folder are sets of their own: named in the tables, each with its figures.
+mkdir "$work/sets"
+for name in one two; do
+    "$SAPIMEM_SOURCE_DIR/scripts/pack-results" "$work/runs" --out="$work/sets/$name.jsonl.xz" >"$work/said"
+done
+HOME=$work "$report" "$work/sets" --out="$work/sets.html"
+for part in '>set<' 'id="figure-one-pareto"' 'id="figure-two-pareto"' '<td class="text">two</td>' '10 runs'; do
+    grep -q -- "$part" "$work/sets.html" || { echo "the page of two bundles lacks $part"; exit 1; }
+done
+
 if ! command -v chromedriver >/dev/null || ! /usr/bin/python3 -c 'import selenium' 2>/dev/null; then
     echo "skipped: the page was made, but chromium-driver or python3-selenium is missing (scripts/setup report installs them)"
     exit 77

@@ -1,7 +1,10 @@
 """Runs put together by configuration, and which of them stands for its policy."""
+import re
+
 import pytest
 
 import configurations
+import measured_runs
 from result_set import Run
 
 
@@ -26,6 +29,11 @@ def test_a_refused_run_that_says_nothing_is_put_to_its_cell():
     assert len(configurations.configurations([run("invalid", config=False), run(), run(threads=0)])) == 3
 
 
+def test_the_default_pacing_is_the_librarys():
+    header = (measured_runs.ROOT / "lib/mm/include/sapimem/manager.h").read_text(encoding="utf-8")
+    assert f"fixed:{re.search(r'SM_THRESHOLD_DEFAULT_MIB ([0-9]+)', header)[1]}M" == configurations.DEFAULT_PACING
+
+
 def test_pacing_is_sorted_by_number_of_bytes():
     labels = ["fixed:64M", "never", "fixed:512K", "sqrt:2", None, "fixed:1G", "sqrt:0.5"]
     assert sorted(labels, key=configurations.pacing_order) == [None, "fixed:512K", "fixed:64M", "fixed:1G", "never", "sqrt:0.5", "sqrt:2"]
@@ -34,9 +42,9 @@ def test_pacing_is_sorted_by_number_of_bytes():
 @pytest.mark.parametrize(
     "cells, expected",
     [
-        ([{"pacing": "fixed:1M"}, {"pacing": "fixed:16M"}, {"pacing": "fixed:64M"}], "fixed:16M"),
+        ([{"pacing": "fixed:1M"}, {"pacing": "fixed:32M"}, {"pacing": "fixed:64M"}, {"pacing": "fixed:128M"}], "fixed:32M"),
         ([{"pacing": "fixed:1M"}, {"pacing": "sqrt:1"}, {"pacing": "fixed:4M"}, {"pacing": "fixed:8M"}], "fixed:4M"),
-        ([{"pacing": "fixed:16M", "heap_factor": 2}, {"pacing": "fixed:4M"}], "fixed:4M"),
+        ([{"pacing": "fixed:32M", "heap_factor": 2}, {"pacing": "fixed:4M"}], "fixed:4M"),
     ],
 )
 def test_the_default_or_the_middle_stands_for_a_policy(cells, expected):

@@ -8,6 +8,7 @@ import sys
 import numpy
 import pytest
 
+import configurations
 import recommendation
 from measured_runs import BadInput
 from result_set import Run
@@ -16,7 +17,7 @@ SCRIPT = pathlib.Path(os.environ.get("SAPIMEM_SOURCE_DIR", pathlib.Path(__file__
 
 
 def run_of(workload, pacing, cpu, footprint, pause_ms=0.2, invocation=0, status="ok"):
-    values = {"cpu_ns": cpu * 1e9, "mean_footprint_bytes": footprint * 1e6, "peak_live_bytes": 1e6}
+    values = {"cpu_ns": round(cpu * 1e9), "mean_footprint_bytes": round(footprint * 1e6), "peak_live_bytes": 1000000}
     document = {
         "schema_version": 1,
         "status": status,
@@ -146,6 +147,12 @@ def test_regret_is_to_each_workloads_own_best():
 def test_the_front_is_what_none_beats():
     cpu, footprint = numpy.array([1.0, 1.1, 1.2, 1.1]), numpy.array([3.0, 2.0, 2.5, 2.0])
     assert recommendation.on_front(cpu, footprint).tolist() == [True, True, False, True]
+
+
+def test_the_librarys_default_is_the_answer_of_the_reference_set():
+    done = command(str(SCRIPT.parents[1] / "results/reference/epoch.jsonl.xz"), "--hold-out=trace:*;cli-orm", "--json=-")
+    answer = json.loads(done.stdout)
+    assert answer["recommended"] == configurations.DEFAULT_PACING and answer["least_deciding_runs"] >= 10
 
 
 def test_one_cell_is_no_choice():

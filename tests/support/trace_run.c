@@ -11,7 +11,8 @@ const char *const trace_policies[TRACE_POLICY_COUNT] = {"null",  "arena",   "mal
 
 struct wl_config trace_config(const char *path, const char *policy)
 {
-    struct wl_config config = {.trace_path = path};
+    /* Long recordings pass the threshold, so that a regular cycle is in them. */
+    struct wl_config config = {.trace_path = path, .manager = {.threshold_bytes = UINT64_C(16) << 20}};
     config.manager.policy = policy;
     config.manager.sapi = wl_trace_sapi(path);
     return config;

@@ -60,7 +60,7 @@ static void test_recorded_traces_are_equal_under_all_policies(void **state)
 {
     (void)state;
     trace_visit_prefix("symfony-blog.sapitrace.zst", 0, compare_policies);
-    /* The first 75,000 lines pass the default threshold, so that a regular cycle is in them. */
+    /* The first 75,000 lines pass the threshold, so that a regular cycle is in them. */
     trace_visit_prefix("react-http.sapitrace.zst", test_scale(0, 0, 75000), compare_policies);
 }
 
