@@ -1,6 +1,7 @@
 """Runs put together by what was configured: one configuration has one run for each invocation of it."""
 import dataclasses
 import math
+import pathlib
 
 import intervals
 import measured_runs
@@ -42,6 +43,14 @@ def limit_text(run):
 def heap_factor(run):
     """The number of the limit alone, for runs that are known to have one unit; None without a limit."""
     return limit(run)[0]
+
+
+def workload_name(text):
+    """A workload as figures and texts show it: of a trace its name alone, wherever it lay."""
+    if not text.startswith("trace:") and ".sapitrace" not in text:
+        return text
+    path, _, options = text.removeprefix("trace:").partition(",")
+    return f"trace {pathlib.PurePath(path).name.partition('.sapitrace')[0]}" + (f",{options}" if options else "")
 
 
 def work(run):

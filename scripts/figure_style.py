@@ -16,6 +16,8 @@ from matplotlib.lines import Line2D  # noqa: E402
 from matplotlib.patheffects import withStroke  # noqa: E402
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, MultipleLocator, NullFormatter, NullLocator, PercentFormatter  # noqa: E402
 
+from configurations import workload_name  # noqa: E402
+
 BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILION, PURPLE = (
     "#000000", "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7")
 GREY = "#777777"
@@ -126,7 +128,10 @@ def whiskers(axes, xs, ys, look, **more):
 
 
 def on_the_edge(axes, points, look):
-    """Points that a logarithmic axis has no place for, being 0: on its lower end. After the scales are set."""
+    """Points that a logarithmic axis has no place for, being 0: on its lower end, with room for them on the other. After the scales are set."""
+    for axis, values in (("x", [x for x, _ in points if x > 0]), ("y", [y for _, y in points if y > 0])):
+        low, high = getattr(axes, f"get_{axis}lim")()
+        getattr(axes, f"set_{axis}lim")(min([low, *values]), max([high, *values]))
     low_x, low_y = axes.get_xlim()[0], axes.get_ylim()[0]
     limits = axes.axis()
     axes.plot([max(x, low_x) for x, _ in points], [max(y, low_y) for _, y in points], clip_on=False, **{**look, "linestyle": ""})
@@ -224,7 +229,7 @@ def panels(titles, height_inches=1.9, columns=None, width_inches=None):
     width = width_inches or {1: 5.2, 2: 6.4, 3: 7.4}.get(columns, 9.2)
     figure, grid = plt.subplots(rows, columns, figsize=(width, height_inches * rows), squeeze=False, layout="constrained")
     for axes, title in zip(grid.flat, titles):
-        axes.set_title(textwrap.fill(title, int(width / columns * 12.5)))
+        axes.set_title(textwrap.fill(workload_name(title), int(width / columns * 12.5)))
     for unused in list(grid.flat)[len(titles):]:
         unused.set_axis_off()
     return figure, list(grid.flat)[:len(titles)]

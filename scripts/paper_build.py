@@ -6,8 +6,9 @@ import subprocess
 
 import paper_numbers
 import result_set
+from configurations import workload_name
 from measured_runs import ROOT, BadInput, Skip, writable_folder, write_whole
-from paper_text import escaped, workload_name
+from paper_text import escaped
 
 PROGRAMS = ("pdflatex", "latexmk", "bibtex")
 # Figure: bundle it is drawn from.

@@ -6,8 +6,9 @@ import statistics
 
 import configurations
 import intervals
+from configurations import workload_name
 from measured_runs import size
-from paper_text import ABSENT, code, number, workload_name
+from paper_text import ABSENT, code, listed, number
 
 MIB = 2**-20
 ALWAYS = "always"
@@ -47,6 +48,9 @@ def always(sources):
 def stalls(sources):
     found = configurations.configurations(sources.stalls)
     yield "stalls.runs", number(len(sources.stalls))
+    lost = [run for run in sources.stalls if not run.is_ok]
+    yield "stalls.failed", number(len(lost))
+    yield "stalls.failed.rules", listed(sorted({run.pacing for run in lost}, key=lambda rule: size(rule.partition(":")[2])))
     yield "stalls.named", number(sum(bool(run.document.get("guards")) for run in sources.stalls))
     held = sorted({float(str(one.settings["stall"]).split(":")[2].removesuffix("ms")) for one in found if one.settings["stall"]})
     yield "stalls.held-ms", " and ".join(f"{duration:g}" for duration in held) or ABSENT

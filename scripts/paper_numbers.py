@@ -10,8 +10,9 @@ import overhead
 import paper_conditions
 import paper_sources
 import workload_cards
+from configurations import workload_name
 from measured_runs import good, middle, ratio
-from paper_text import ABSENT, band, code, escaped, listed, number, percent, workload_name
+from paper_text import ABSENT, band, code, escaped, listed, number, percent
 
 RIVAL, OURS = "refcount", ("epoch", "arena")
 # What was to be reached under FPM: ahead of the rival in CPU within so many times its footprint.

@@ -2,8 +2,9 @@
 import configurations
 import paper_numbers as numbers
 import workload_cards
+from configurations import workload_name
 from measured_runs import failure, good, middle, ratio
-from paper_text import ABSENT, amount, band, code, escaped, number, percent, table, workload_name
+from paper_text import ABSENT, amount, band, code, escaped, number, percent, table
 
 MS, MIB = 1e-6, 2**-20
 POLICIES = ("epoch", "arena", "refcount", "marksweep", "boehm", "malloc", "null")

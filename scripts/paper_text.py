@@ -1,5 +1,4 @@
 """How numbers, names and tables of the paper are written in LaTeX."""
-import pathlib
 import re
 
 SPECIAL = {"\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
@@ -15,14 +14,6 @@ def code(text):
     """In a typewriter's letters; it may break behind what joins options, and two dashes stay two."""
     broken = re.sub(r"([:,;=/])", r"\1\\allowbreak{}", escaped(text))
     return r"\texttt{" + broken.replace("--", "-{}-") + "}"
-
-
-def workload_name(text):
-    """A workload as it is shown: of a trace its name alone, wherever it lay."""
-    if not text.startswith("trace:") and ".sapitrace" not in text:
-        return text
-    path, _, options = text.removeprefix("trace:").partition(",")
-    return f"trace {pathlib.PurePath(path).name.partition('.sapitrace')[0]}" + (f",{options}" if options else "")
 
 
 def number(value, digits=0):

@@ -17,7 +17,7 @@ def draw(results):
     figure, all_axes = look.panels(titles, height_inches=0.8 + 0.24 * len(rows), columns=2, width_inches=width)
     for axes, figure_of in zip(all_axes, (results.lbo("cpu"), "mean_footprint_bytes")):
         _draw_map(axes, rows, pacings, figure_of)
-    all_axes[0].set_yticks(range(len(rows)), list(rows))
+    all_axes[0].set_yticks(range(len(rows)), list(map(configurations.workload_name, rows)))
     all_axes[1].set_yticks(range(len(rows)), [""] * len(rows))
     what = (f"Regret: what a pacing costs on a workload beyond the best pacing there, in %, by medians; ~: its 95 % interval meets the best one's; x: a run "
             f"failed; -: not run. Colours end at {100 * MOST_SHOWN:.0f} %. Policy {policy}, {data.count_text(every)}.")

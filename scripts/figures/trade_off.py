@@ -24,6 +24,11 @@ def _points(members, x_of, y_of):
     return [point for point in points if point[1] and point[2]]
 
 
+def _set_axes(axes, x_unit, y_unit):
+    look.axis(axes, "x", x_unit, log=True)
+    look.axis(axes, "y", y_unit, log=True)
+
+
 def _draw_panel(axes, curves, x_unit, y_unit):
     for style, points in curves:
         shown = [(x, y) for _, x, y in points if x[1] > 0 and y[1] > 0]
@@ -31,13 +36,13 @@ def _draw_panel(axes, curves, x_unit, y_unit):
             xs, ys = zip(*shown)
             axes.plot([x[0] for x in xs], [y[0] for y in ys], **{**style, "marker": "", "linewidth": 1})
             look.whiskers(axes, xs, ys, style, markersize=4)
-    look.axis(axes, "x", x_unit, log=True)
-    look.axis(axes, "y", y_unit, log=True)
+    _set_axes(axes, x_unit, y_unit)
     named = []
     for style, points in curves:
         zeros = [(x[0], y[0]) for _, x, y in points if x[1] <= 0 or y[1] <= 0]
         if zeros:
             look.on_the_edge(axes, zeros, {**style, "markersize": 4})
+            _set_axes(axes, x_unit, y_unit)
         if len(points) > 2:
             named += [(x[0], y[0], data.degree_text(one), style["color"]) for one, x, y in (points[0], points[-1]) if x[1] > 0 and y[1] > 0]
     look.name_points(axes, named)

@@ -23,3 +23,17 @@ def test_a_logarithmic_axis_is_drawn_whatever_is_in_it(tmp_path, points, unit):
 def test_quantities_have_units():
     assert [look.bytes_text(value) for value in (0, 512, 2**20, 3 * 2**29)] == ["0", "512", "1M", "1.5G"]
     assert [look.ns_text(value) for value in (0, 10, 2e3, 5e6, 1e9)] == ["0", "10 ns", "2 µs", "5 ms", "1 s"]
+
+
+def test_a_point_on_an_edge_has_room_along_it():
+    figure, (axes,) = look.panels(["a"])
+    axes.plot([1, 10], [1, 10])
+    look.axis(axes, "x", "plain", log=True)
+    look.axis(axes, "y", "plain", log=True)
+    look.on_the_edge(axes, [(1000, 0)], {"marker": "o"})
+    assert axes.get_xlim()[1] >= 1000 and axes.lines[-1].get_ydata()[0] == axes.get_ylim()[0] > 0
+
+
+def test_a_trace_is_titled_by_its_name():
+    figure, (axes,) = look.panels(["trace:somewhere/react-http.sapitrace.zst,repeat=3"])
+    assert axes.get_title() == "trace react-http,repeat=3"

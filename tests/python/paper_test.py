@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+import configurations
 import paper_sources
 import paper_text
 from measured_runs import BadInput
@@ -81,5 +82,5 @@ def test_a_missing_file_is_named_with_what_makes_it(tmp_path):
 def test_names_are_safe_in_latex():
     assert paper_text.escaped("50%_a&b") == r"50\%\_a\&b"
     assert paper_text.code("--out=x") == r"\texttt{-{}-out=\allowbreak{}x}"
-    assert paper_text.workload_name("trace:/a/b/react-http.sapitrace.zst,repeat=3") == "trace react-http,repeat=3"
+    assert configurations.workload_name("trace:/a/b/react-http.sapitrace.zst,repeat=3") == "trace react-http,repeat=3"
     assert paper_text.number(1234567) == r"1\,234\,567" and paper_text.number(None) == "--"

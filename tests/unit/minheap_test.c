@@ -5,6 +5,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -13,7 +14,8 @@
 /* A run that needs so much. */
 struct need {
     uint64_t bytes;
-    size_t fails_at; /* this probe fails; 0: none */
+    size_t fails_at;  /* this probe fails; 0: none */
+    size_t too_short; /* so many run out of time first, whether they fit or not */
     size_t probe_count;
 };
 
@@ -25,8 +27,9 @@ static sm_status attempt(void *context, struct hx_minheap_probe *probe, struct s
         strcpy(error->detail, "it crashed");
         return error->status = SM_ERR_SYSTEM;
     }
-    probe->fits = probe->limit_bytes >= need->bytes;
-    strcpy(probe->status, probe->fits ? "ok" : "oom");
+    bool is_late = need->probe_count <= need->too_short;
+    probe->fits = !is_late && probe->limit_bytes >= need->bytes;
+    strcpy(probe->status, probe->fits ? "ok" : is_late ? "timeout" : "oom");
     return SM_OK;
 }
 
@@ -62,6 +65,19 @@ static void test_search_finds_what_is_needed(void **state)
         }
         assert_true(has_upper);
         assert_true(has_lower);
+    }
+}
+
+/* Before one completed nobody knows how long is too long: what ran out of time then is no lower bound. */
+static void test_what_ran_out_of_time_at_first_is_tried_again(void **state)
+{
+    (void)state;
+    for (size_t too_short = 1; too_short < 4; too_short++) {
+        struct need need = {.bytes = 5u << 20, .too_short = too_short};
+        struct hx_minheap minheap;
+        struct sm_error error = {SM_OK, ""};
+        assert_int_equal(hx_minheap_search(attempt, &need, ceiling_bytes, &minheap, &error), SM_OK);
+        assert_in_range(minheap.bytes, 5u << 20, (5u << 20) + 65536);
     }
 }
 
@@ -133,6 +149,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_search_finds_what_is_needed),
+        cmocka_unit_test(test_what_ran_out_of_time_at_first_is_tried_again),
         cmocka_unit_test(test_least_limit_fits),
         cmocka_unit_test(test_nothing_fits),
         cmocka_unit_test(test_a_failing_probe_ends_the_search),
