@@ -36,4 +36,4 @@ def test_a_point_on_an_edge_has_room_along_it():
 
 def test_a_trace_is_titled_by_its_name():
     figure, (axes,) = look.panels(["trace:somewhere/react-http.sapitrace.zst,repeat=3"])
-    assert axes.get_title() == "trace react-http,repeat=3"
+    assert axes.get_title(loc="left") == "trace react-http,repeat=3"
