@@ -37,8 +37,9 @@ class Answered:
             nearest = int(self.found.pause_ms.argmin())
             return (f"No cell is within {self.slack:g}\\,\\% of the best CPU time with a 99th percentile of pauses of at most {self.limit_ms:g}\\,ms; "
                     f"the shortest is {self.found.pause_ms[nearest]:.3f}\\,ms, of {code(cells[nearest])}.")
-        return (f"The recommendation is {code(cells[self.found.choice])}, which {percent(self.found.choice_share[self.found.choice])}\\,\\% of the "
-                f"replicates choose; ninety percent of them choose among {listed((cells[cell] for cell in self.found.covering), 16)}.")
+        chosen = f"The recommendation is {code(cells[self.found.choice])}, which {percent(self.found.choice_share[self.found.choice])}\\,\\% of the replicates choose"
+        among = self.found.covering
+        return f"{chosen}." if among == [self.found.choice] else f"{chosen}; ninety percent of them choose among {listed((cells[cell] for cell in among), 16)}."
 
     @property
     def trust(self):
