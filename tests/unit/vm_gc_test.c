@@ -42,8 +42,8 @@ static void a_disabled_collector_runs_by_hand_only(struct vm_fixture *fixture)
     vm_gc_disable(vm);
     assert_false(vm_gc_enabled(vm));
     uint64_t runs = vm_gc_status(vm).runs;
-    /* Both Zend's default of possible roots and 16 MiB of the clock would start a cycle. */
-    for (int i = 0; i < 12000; i++) {
+    /* Both Zend's default of possible roots and the default threshold would start a cycle. */
+    for (uint64_t i = 0; i < 12000 + SM_THRESHOLD_DEFAULT_BYTES / 2000; i++) {
         (void)leave_cycle(vm);
         vm_value_drop(vm, vm_string_value(vm_string_with_capacity(vm, 2000)));
         vm_safepoint(vm);
