@@ -14,7 +14,7 @@ MIB = 2**-20
 ALWAYS = "always"
 
 
-def ratio(one, other, figure):
+def ratio_of_medians(one, other, figure):
     """Median of `one` by that of `other`; None where a run of either did not end well, or there is no such figure."""
     if one.failed or other.failed:
         return None
@@ -39,7 +39,7 @@ def always(sources):
     pairs = {workload: {one.pacing: one for one in members} for workload, members in found.items()}
     pairs = {workload: (rules[ALWAYS], rules[others[0]]) for workload, rules in pairs.items() if others and {ALWAYS, others[0]} <= set(rules)}
     for key, figure in (("cpu", "cpu_ns"), ("footprint", "mean_footprint_bytes")):
-        ratios = {workload: value for workload, pair in pairs.items() if (value := ratio(*pair, figure)) is not None}
+        ratios = {workload: value for workload, pair in pairs.items() if (value := ratio_of_medians(*pair, figure)) is not None}
         yield f"always.{key}", number(intervals.geometric_mean(list(ratios.values())), 2) if ratios else ABSENT
         yield from extremes(f"always.{key}", ratios)
     yield "always.completed", number(sum(not one.failed for one, _ in pairs.values()))
@@ -72,5 +72,5 @@ def scaling(sources):
                 pairs[workload] = (by_count[max(by_count)], by_count[min(by_count)])
         yield f"scaling.{key}.workloads", number(len(pairs))
         for figure in figures:
-            ratios = {workload: value for workload, pair in pairs.items() if (value := ratio(*pair, figure)) is not None}
+            ratios = {workload: value for workload, pair in pairs.items() if (value := ratio_of_medians(*pair, figure)) is not None}
             yield from extremes(f"scaling.{key}.{figure.partition('.')[2] or figure}".replace("_", "-"), ratios)

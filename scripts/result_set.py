@@ -151,11 +151,16 @@ def load(paths, reduced=None):
 
 
 def sets(paths):
-    """What belongs together, as [(name, paths)]: each bundle of a folder that holds several is a set of its own, by its name, because runs
-    of different sweeps are in no common block; all else together is the first set, named "", where there is any."""
+    """What belongs together, as [(name, paths)]: each bundle of a folder that holds several is a set of its own, by its name (of several such
+    folders behind the folder's), because runs of different sweeps are in no common block; all else together is the first set, named "", where
+    there is any. BadInput when two sets have one name."""
     apart = {path: bundles for path in map(pathlib.Path, paths) if len(bundles := _bundles(path)) > 1}
     together = [path for path in paths if pathlib.Path(path) not in apart]
-    return [("", together)] * bool(together) + [(bundle.name.removesuffix(BUNDLE_SUFFIX), [bundle]) for bundles in apart.values() for bundle in bundles]
+    named = [(f"{path.name}-" * (len(apart) > 1) + bundle.name.removesuffix(BUNDLE_SUFFIX), [bundle]) for path, bundles in apart.items() for bundle in bundles]
+    for name, members in named:
+        if any(name == other and members != theirs for other, theirs in named):
+            raise BadInput(f"{members[0]}: expected one set of results that is called {name}, not two")
+    return [("", together)] * bool(together) + named
 
 
 def _bundles(path):

@@ -45,8 +45,8 @@ sm_status hx_minheap_search(hx_minheap_try *attempt, void *context, uint64_t cei
  * Search with processes of `harness run` that get `arguments`, which name no limit.
  *
  * A probe that takes more than ten times as long as the first that completed, and than 10 seconds, does not fit either:
- * close to the minheap a policy may collect without end. Until one has completed, patience is 10 seconds and doubles, and what
- * ran out of it is tried again. --timeout among the arguments takes the place of all that.
+ * close to the minheap a policy may collect without end. Until one has completed, patience is 10 seconds and doubles. --timeout
+ * among the arguments takes the place of all that. What ran out of time before one completed is tried again.
  * Errors: SM_ERR_INVALID_ARGUMENT when run refuses the arguments, with its line; SM_ERR_SYSTEM when a probe fails
  * otherwise, or when `watch` was interrupted, whose control says so.
  */

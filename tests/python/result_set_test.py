@@ -113,3 +113,15 @@ def test_what_is_missing_empty_or_no_bundle_is_refused(tmp_path):
     (tmp_path / "broken.jsonl.xz").write_bytes(b"plain text")
     with pytest.raises(BadInput, match="compressed by xz"):
         result_set.load([tmp_path])
+
+
+def test_bundles_of_folders_are_sets_with_names_of_their_own(tmp_path):
+    for folder in ("one", "two", "deep/one"):
+        (tmp_path / folder).mkdir(parents=True)
+        for name in ("a", "b"):
+            (tmp_path / folder / f"{name}{result_set.BUNDLE_SUFFIX}").touch()
+    one, two = tmp_path / "one", tmp_path / "two"
+    assert result_set.sets([one, "x.json"]) == [("", ["x.json"]), *((name, [one / f"{name}{result_set.BUNDLE_SUFFIX}"]) for name in ("a", "b"))]
+    assert [name for name, _ in result_set.sets([one, two])] == ["one-a", "one-b", "two-a", "two-b"]
+    with pytest.raises(result_set.BadInput, match="one set of results that is called one-a"):
+        result_set.sets([one, tmp_path / "deep/one"])
